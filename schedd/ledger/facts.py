@@ -1,0 +1,158 @@
+"""The write-ahead facts: frozen lines of `ledger.log`, and the state that they add up to.
+
+Each fact is one NDJSON line whose `fact` key names its type. `at` is in milliseconds since the epoch,
+slots are in seconds. Facts that are read back may come from a newer version: unknown keys are ignored.
+Folding the facts of the current segment, the first of which is a checkpoint of all before it, gives the
+`State`: what was registered, claimed, held, and how far the decisions had come.
+"""
+
+import msgspec
+
+from schedd.fire import Entry, Fire, Kind, Reason, RunId, Status
+from schedd.timetable.instant import Slot
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True, tag_field="fact"):
+    """One line of the ledger."""
+
+
+class Up(Fact, frozen=True, tag="up"):
+    """The daemon started."""
+
+    at: int
+    boot_id: str
+    version: str
+
+
+class Registered(Fact, frozen=True, tag="registered"):
+    """From `at` on, the slots of this timetable are due; a later one for the same path replaces it."""
+
+    at: int
+    path: str
+    expression: str
+    timezone: str
+    enabled: bool
+    sha256: str
+
+
+class Unregistered(Fact, frozen=True, tag="unregistered"):
+    """From `at` on, nothing of this path is due."""
+
+    at: int
+    path: str
+
+
+class Claimed(Fact, frozen=True, tag="claimed"):
+    """The fire was taken; written before its run starts."""
+
+    at: int
+    run_id: RunId
+    path: str
+    expression: str
+    kind: Kind
+    slot: Slot | None = None
+    attempt: int = 1
+
+    def fire(self) -> Fire:
+        """Return the fire that was claimed."""
+        return Fire(self.run_id, self.path, self.expression, self.kind, self.slot, self.attempt)
+
+
+class Held(Fact, frozen=True, tag="held"):
+    """The fire waits behind a running one; a later claim or end with the same runId settles it."""
+
+    at: int
+    run_id: RunId
+    path: str
+    expression: str
+    kind: Kind
+    slot: Slot | None = None
+    attempt: int = 1
+
+    def fire(self) -> Fire:
+        """Return the fire that waits."""
+        return Fire(self.run_id, self.path, self.expression, self.kind, self.slot, self.attempt)
+
+
+class Stretch(Fact, frozen=True, tag="stretch"):
+    """From `first` on, each slot of the path ends with this status; the line with this runId closes it."""
+
+    at: int
+    run_id: RunId
+    path: str
+    expression: str
+    first: Slot
+    status: Status
+    reason: Reason
+
+
+class Ended(Fact, frozen=True, tag="ended"):
+    """The fire is over; its line in the fires log is `entry`, published right after this fact."""
+
+    entry: Entry
+
+
+class Watermark(Fact, frozen=True, tag="watermark"):
+    """Every slot at or before this one is decided, by the facts before this line."""
+
+    slot: Slot
+
+
+class Reloaded(Fact, frozen=True, tag="reloaded"):
+    """The scripts directory was read again; the numbers say how many paths were in each list."""
+
+    at: int
+    added: int
+    kept: int
+    removed: int
+    failed: int
+
+
+class Down(Fact, frozen=True, tag="down"):
+    """The daemon stopped in order."""
+
+    at: int
+    why: str
+
+
+class LastOutcome(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
+    """What is remembered of a script's past: its newest line, and the slots that scripts are told."""
+
+    ts: str
+    status: Status
+    run_id: RunId
+    reason: Reason | None = None
+    error: str | None = None
+    prev_slot: Slot | None = None
+    """The newest slot that ran."""
+    last_ok_slot: Slot | None = None
+    """The newest slot that ran and ended ok."""
+
+
+class Checkpoint(Fact, frozen=True, tag="checkpoint"):
+    """The state at the start of a segment, so that recovery reads one segment."""
+
+    at: int
+    boot_id: str | None
+    watermark: Slot | None
+    registered: tuple[Registered, ...]
+    claimed: tuple[Claimed, ...]
+    held: tuple[Held, ...]
+    stretches: tuple[Stretch, ...]
+    last: dict[str, LastOutcome]
+    beyond: tuple[tuple[str, Slot], ...] = ()
+
+
+AnyFact = (
+    Up
+    | Registered
+    | Unregistered
+    | Claimed
+    | Held
+    | Stretch
+    | Ended
+    | Watermark
+    | Reloaded
+    | Down
+    | Checkpoint
+)

@@ -1,0 +1,1 @@
+"""How a script runs: processes, their output, their limits, and the languages they are written in."""

@@ -1,0 +1,80 @@
+"""One registered script: what is due when, and by which policies it runs.
+
+A `Schedule` is what the header of a script says, checked and completed with defaults; it never changes,
+a reload makes a new one. The planner reads the timetable and the overlap policy, the runner the rest.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schedd.timetable.timetable import Timetable
+
+
+class Overlap(StrEnum):
+    """What happens to a slot that comes due while the script is still running."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    QUEUE_ALL = "queue-all"
+    REPLACE = "replace"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """Tells whether a file is the one that was read, without reading it."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A registered script with its timetable and its policies. Durations are milliseconds, 0 = unlimited."""
+
+    script: str
+    """Relative to the scripts directory, `/` separated: the key everywhere."""
+    path: str
+    """Absolute."""
+    expression: str
+    """As written in the header, unquoted."""
+    timezone: str
+    timetable: Timetable
+    timeout_ms: int = 0
+    schedule_timeout_ms: int = 0
+    enabled: bool = True
+    overlap: Overlap = Overlap.SKIP
+    max_runs: int | None = 1
+    """How many runs of this script may be alive at once (`@concurrent`); None = as many as come due."""
+    guarded: bool = False
+    """The script has `@token`: a manual trigger needs `force`."""
+    secrets: tuple[str, ...] = ()
+    """Values that must never be shown (those of `@token`)."""
+    description: str | None = None
+    label: str | None = None
+    tags: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    env_file: str | None = None
+    """Absolute."""
+    cwd: str | None = None
+    """Absolute; None = the script's directory."""
+    umask: int | None = None
+    nice: int | None = None
+    runtime: str | None = None
+    """`python`, `node`, `program`, an interpreter's absolute path, or None = by extension, else shebang."""
+    sha256: str
+    """Of the whole file as it was registered."""
+    stamp: FileStamp
+    warnings: tuple[str, ...] = ()
+    stale: str | None = None
+    """Why the file as it is now was refused; this is then its last good registration."""
+
+    @property
+    def name(self) -> str:
+        """What to call it: the label, else the file's name without its extension."""
+        return self.label or self.script.rpartition("/")[2].rpartition(".")[0] or self.script
+
+    def timeout_for(self, *, scheduled: bool) -> int:
+        """Return the limit of one run in milliseconds (0 = unlimited)."""
+        return self.schedule_timeout_ms if scheduled else self.timeout_ms

@@ -1,0 +1,1 @@
+"""When: expressions, time zones, and the instants that they name."""

@@ -1,0 +1,1 @@
+"""What a dashboard asks, over HTTP."""

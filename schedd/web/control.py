@@ -1,0 +1,158 @@
+"""What the web layer asks of the daemon: the only way in, and the only way out.
+
+Handlers talk to this protocol, the daemon fulfils it, and so does a fake in the tests. Requests that are
+refused raise `RefusedError`; all else that can go wrong is the daemon's own affair.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from schedd.errors import ScheddError
+from schedd.fire import Entry, Fire, RunId
+from schedd.ledger.facts import LastOutcome
+from schedd.ledger.history import Page, Query
+from schedd.planner.view import ScheduleView
+
+
+class Phase(StrEnum):
+    """Where the daemon stands in its life."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+class Why(StrEnum):
+    """Why a request was refused."""
+
+    INVALID = "invalid"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    UNAVAILABLE = "unavailable"
+
+
+class RefusedError(ScheddError):
+    """The daemon declines a request; `why` decides the HTTP status, `reason` goes to `details.reason`."""
+
+    def __init__(self, why: Why, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.why = why
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the daemon is."""
+
+    phase: Phase
+    ready: bool
+    reasons: tuple[str, ...]
+    """Why it is not ready, one sentence each."""
+    started_ms: int
+    version: str
+    host: str
+    pid: int
+    scripts_dir: str
+    schedules: int
+    running: int
+    held: int
+    failed: int
+    """Scripts that the last scan refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A script that was not registered, and why."""
+
+    path: str
+    reason: str
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadReport:
+    """What a reload changed, or would change. Relative paths, sorted."""
+
+    dry_run: bool
+    added: tuple[str, ...]
+    kept: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    failed: tuple[Failure, ...]
+    warnings: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A run in flight."""
+
+    fire: Fire
+    started_ms: int | None
+    """None while it waits to be started."""
+    pid: int | None
+    timeout_ms: int
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An accepted trigger: `done` gets the fire's line when it is over. Awaiting it must be shielded."""
+
+    run_id: RunId
+    script: str
+    done: "asyncio.Future[Entry]"
+
+
+class Control(Protocol):
+    """The daemon, as the web layer knows it."""
+
+    def health(self) -> Health:
+        """Return how the daemon is."""
+
+    def now_ms(self) -> int:
+        """Return the daemon's wall clock, in milliseconds since the epoch."""
+
+    def schedules(self) -> Sequence[ScheduleView]:
+        """Return all registered schedules, ordered by script."""
+
+    def last_outcome(self, script: str) -> LastOutcome | None:
+        """Return the newest outcome of a script, if it has one."""
+
+    def runs(self) -> Sequence[RunView]:
+        """Return the runs in flight and the fires that are held, oldest first."""
+
+    def relative(self, path: str) -> str:
+        """Return a script path (absolute or relative) relative to the scripts directory.
+
+        Raises RefusedError (INVALID, `scriptPath must be inside scripts directory`).
+        """
+
+    async def reload(self, *, dry_run: bool) -> ReloadReport:
+        """Read the scripts directory again; with `dry_run` only say what would change."""
+
+    async def trigger(self, script: str, *, force: bool, by: str) -> Ticket:
+        """Start a fire of kind `manual` of the script at this relative path, for the client `by`.
+
+        Raises RefusedError: INVALID (`script has no @schedule directive`, `script is not schedulable` with
+        the reason), FORBIDDEN (`@token` without `force`), NOT_FOUND, UNAVAILABLE.
+        """
+
+    async def stop(self, run_id: RunId, *, by: str) -> bool:
+        """Stop a run in flight (or drop a held fire); False when no such run is in flight."""
+
+    async def history(self, query: Query) -> Page:
+        """Read the fires log, newest first."""
+
+    async def output(self, run_id: RunId) -> bytes | None:
+        """Return what a run printed so far (kept head and tail); None when it printed nothing."""
+
+    async def result(self, run_id: RunId) -> str | None:
+        """Return a run's result as JSON text, up to 64 KiB; None when it had none."""
+
+    def follow(self, run_id: RunId) -> AsyncIterator[bytes]:
+        """Yield a run's output as it comes, from its start (or its kept head), until the run ends."""
