@@ -115,6 +115,16 @@ class Down(Fact, frozen=True, tag="down"):
     why: str
 
 
+class Lost(Fact, frozen=True, tag="lost"):
+    """So many lines were given up before this one, because the disk could not be written for too long.
+
+    The only fact that is found in the fires log too.
+    """
+
+    at: int
+    lines: int
+
+
 class LastOutcome(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
     """What is remembered of a script's past: its newest line, and the slots that scripts are told."""
 
@@ -141,6 +151,8 @@ class Checkpoint(Fact, frozen=True, tag="checkpoint"):
     stretches: tuple[Stretch, ...]
     last: dict[str, LastOutcome]
     beyond: tuple[tuple[str, Slot], ...] = ()
+    newest: RunId | None = None
+    """The fire whose line was the last to be published before this segment."""
 
 
 AnyFact = (
@@ -154,5 +166,41 @@ AnyFact = (
     | Watermark
     | Reloaded
     | Down
+    | Lost
     | Checkpoint
 )
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER: msgspec.json.Decoder[AnyFact] = msgspec.json.Decoder(AnyFact)
+
+
+def encode(record: Fact | Entry) -> bytes:
+    """Return the line of a fact or of an entry, with its newline.
+
+    A file name or a message that is not UTF-8 comes with lone surrogates, which JSON cannot carry; each
+    becomes a question mark, for a record must never be refused.
+    """
+    try:
+        return _ENCODER.encode(record) + b"\n"
+    except UnicodeEncodeError:
+        return _ENCODER.encode(_speakable(msgspec.to_builtins(record))) + b"\n"
+
+
+def decode(line: bytes) -> AnyFact | None:
+    """Return the fact of a line (with or without its newline); None when it is not one that is known."""
+    try:
+        return _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _speakable(value: object) -> object:
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case dict():
+            return {_speakable(key): _speakable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_speakable(item) for item in value]
+        case _:
+            return value

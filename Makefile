@@ -1,0 +1,63 @@
+# schedd's machinery; `make` alone says what there is. The work is in tools/, in short scripts.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+# What decides what has to be installed; a change of the code does not.
+DECLARED := setup.cfg setup.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench install uninstall clean
+
+help:
+	@echo 'make run        start schedd from here, on the scripts in etc/scripts; ^C stops it'
+	@echo 'make test       run all tests (ARGS="-k wheel -x" goes to pytest)'
+	@echo 'make check      formatting, lint, types, import rules, style rules, then all tests'
+	@echo 'make format     format the code, and mend what can be mended'
+	@echo 'make bench      measure, and write bench/RESULTS.md'
+	@echo 'make install    put schedd, its unit and its directories into the system (DESTDIR, PREFIX=/usr/local)'
+	@echo 'make uninstall  take them out again; your configuration, scripts and history stay'
+	@echo 'make clean      remove what these made here'
+	@echo
+	@echo 'Everything needed is installed into .venv; the first time takes a minute.'
+
+run: $(VENV)/.run
+	@exec tools/run.sh $(VENV)
+
+test: $(VENV)/.test
+	@exec $(BIN)/python -X dev -m pytest $(ARGS)
+
+# The quickest to fail come first; pytest's summary comes last.
+check: $(VENV)/.test
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet tests/test_tidy.py
+	@$(MAKE) --no-print-directory test
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test
+	$(BIN)/python -m bench
+
+install uninstall:
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) exec tools/install.sh $@
+
+clean:
+	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# One stamp for each of the two environments; the second holds the first.
+$(VENV)/.run: $(DECLARED)
+	@tools/venv.sh $(VENV) node
+	@touch $@
+
+$(VENV)/.test: $(DECLARED)
+	@tools/need.sh systemctl systemd nsenter util-linux curl curl
+	@tools/venv.sh $(VENV) node,dev
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,9 @@
+#!/bin/sh
+# @schedule 30 4 * * 1
+# @timezone Europe/Berlin
+# @timeout 5s
+# @token not-by-accident
+# @description Guarded by @token: to start it by hand takes --force; its schedule starts it all the same
+# @tags example, demo
+echo "kind: $SCHEDD_KIND"
+printf '"done"' >"$SCHEDD_RESULT"

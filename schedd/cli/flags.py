@@ -1,0 +1,33 @@
+"""The options that give settings: the configuration file, and single settings with the help of the table."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from schedd.config.settings import BY_NAME, Kind, Plain
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATHS = frozenset({Kind.DIRECTORY, Kind.SOCKET})
+"""What a shell completes as a path."""
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    metavar="FILE",
+    help="Read this file instead of the usual ones.  [SCHEDD_CONFIG]",
+)
+
+
+def setting_option(name: str, metavar: str) -> Callable[[Command], Command]:
+    """Return an option that gives one setting, with the help of the table."""
+    setting = BY_NAME[name]
+    shown = f"{setting.help}  [{setting.variable}; default: {_shown(setting.default)}]"
+    kind = click.Path() if setting.kind in PATHS else click.STRING
+    return click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar=metavar, help=shown)
+
+
+def _shown(default: Plain) -> str:
+    return str(default) or "none"

@@ -1,0 +1,43 @@
+"""`schedd serve`: the daemon, in the foreground."""
+
+import os
+
+import click
+
+from schedd import config
+from schedd.cli.flags import config_option, setting_option
+
+
+@click.command("serve")
+@setting_option("scripts_dir", "DIR")
+@setting_option("state_dir", "DIR")
+@setting_option("listen", "HOST:PORT")
+@setting_option("socket", "PATH")
+@config_option
+def serve_verb(
+    *,
+    scripts_dir: str | None,
+    state_dir: str | None,
+    listen: str | None,
+    socket: str | None,
+    config_file: str | None,
+) -> int:
+    """Run the daemon, in the foreground.
+
+    Every setting can stand in the configuration file or in the environment; `schedd config` shows them all.
+    """
+    flags = {
+        "scripts_dir": _absolute(scripts_dir),
+        "state_dir": _absolute(state_dir),
+        "listen": listen,
+        "socket": _absolute(socket),
+    }
+    # Not before it is needed: `schedd serve --help` has no use for a daemon.
+    from schedd.daemon import compose  # noqa: PLC0415
+
+    return compose.run(lambda: config.load(file=config_file, flags=flags))
+
+
+def _absolute(path: str | None) -> str | None:
+    """A flag's path is one of the shell's directory; empty stays empty, which means none."""
+    return os.path.abspath(path) if path else path

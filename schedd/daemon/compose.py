@@ -1,0 +1,212 @@
+"""From a configuration to a living daemon: makes the parts, puts them together, hands them the signals."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Collection
+from functools import partial
+
+from schedd import __version__
+from schedd.config import Config
+from schedd.daemon.daemon import HEARTBEAT_S, Daemon
+from schedd.daemon.front import Front
+from schedd.daemon.messages import Drain, HangUp, Message, Started
+from schedd.daemon.settings import LiveScanner, Settings
+from schedd.errors import ConfigError, StateError
+from schedd.fire import RunId
+from schedd.host import identity, journald
+from schedd.host.clock import SystemClock
+from schedd.host.systemd import Notifier
+from schedd.ledger.ledger import Ledger
+from schedd.ledger.lock import StateLock
+from schedd.planner.planner import Planner
+from schedd.runner import orphans, store
+from schedd.runner.runner import Runner
+from schedd.web import app
+from schedd.web.auth import Access
+from schedd.web.server import Bound, serve
+from schedd.web.tokens import TokenFile
+
+log = logging.getLogger("schedd")
+
+DAY_MS = 86_400_000
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(load: Callable[[], Config]) -> int:
+    """Live until a signal ends it; then die of that signal, as the caller of a program expects.
+
+    `load` reads the configuration: once now, and again at each reload. Raises ScheddError.
+    """
+    config = load()
+    notifier = Notifier.from_environ()
+    journald.configure(config.log_level.value.upper())
+    _check_scripts_dir(config.scripts_dir)
+    with StateLock.take(config.state_dir):
+        number = asyncio.run(_live(config, load, notifier))
+    notifier.close()
+    if number is not None:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    return 0
+
+
+async def _live(config: Config, load: Callable[[], Config], notifier: Notifier) -> int | None:
+    clock, host = SystemClock(), identity.host_name()
+    # Unbounded: it holds at most one message for each run in flight, each request and each signal.
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+    scanner = LiveScanner(config)
+    settings = Settings(config, load)
+    async with _ledger(config, clock) as ledger, _runner(config, clock, inbox) as runner:
+        daemon = Daemon(
+            clock=clock,
+            planner=Planner(
+                new_run_id=identity.run_ids(), max_running=config.max_running, max_held=config.max_held
+            ),
+            ledger=ledger,
+            runner=runner,
+            scanner=scanner,
+            notifier=notifier,
+            inbox=inbox,
+            end_orphans=partial(orphans.end_orphans, clock=clock),
+            prune=lambda keep: _prune(settings.config, clock, keep),
+            refresh=settings.refresh,
+            host=host,
+            boot_id=identity.boot_id(),
+            version=__version__,
+            drain_s=config.drain_ms / 1000,
+            heartbeat_s=min(HEARTBEAT_S, notifier.watchdog_s or HEARTBEAT_S),
+        )
+        front = Front(
+            daemon=daemon,
+            clock=clock,
+            ledger=ledger,
+            runner=runner,
+            scanner=scanner,
+            inbox=inbox,
+            scripts_dir=config.scripts_dir,
+            state_dir=config.state_dir,
+            host=host,
+        )
+        settings.tell(scanner.apply, daemon.apply)
+        caught = _catch_signals(inbox)
+        async with _sockets(front, settings) as bound:
+            _say_where(bound)
+            # What was made so far lives as long as the daemon: the collector need not look at it again.
+            gc.freeze()
+            await daemon.run()
+    return caught[0] if caught else None
+
+
+@contextlib.asynccontextmanager
+async def _ledger(config: Config, clock: SystemClock) -> AsyncIterator[Ledger]:
+    try:
+        ledger = await Ledger.open(
+            config.state_dir,
+            now_ms=clock.now_ms,
+            fires_max_bytes=config.fires_max_bytes,
+            fires_keep=config.fires_keep,
+            ledger_max_bytes=config.ledger_max_bytes,
+            ledger_keep=config.ledger_keep,
+        )
+    except OSError as error:
+        raise StateError(f"The ledger in {config.state_dir} cannot be opened: {error}.") from error
+    for name in ledger.torn:
+        log.warning("%s ended in half a line, as a crash leaves it; the half is in %s.torn", name, name)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+@contextlib.asynccontextmanager
+async def _runner(
+    config: Config, clock: SystemClock, inbox: "asyncio.Queue[Message]"
+) -> AsyncIterator[Runner]:
+    runner = Runner(
+        clock=clock,
+        report=inbox.put_nowait,
+        started=lambda run_id, pid, started_ms: inbox.put_nowait(Started(run_id, pid, started_ms)),
+        state_dir=config.state_dir,
+        grace_s=config.grace_ms / 1000,
+        output_head_bytes=config.output_head_bytes,
+        output_tail_bytes=config.output_tail_bytes,
+        python=config.python,
+        node=config.node,
+        path_env=config.path,
+        redact=config.redact,
+    )
+    try:
+        yield runner
+    finally:
+        await runner.close()
+
+
+def _prune(config: Config, clock: SystemClock, keep: Collection[RunId]) -> None:
+    store.prune(
+        config.state_dir,
+        now_ms=clock.now_ms(),
+        max_age_ms=config.output_keep_days * DAY_MS,
+        max_total_bytes=config.output_keep_bytes,
+        keep=keep,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _sockets(front: Front, settings: Settings) -> AsyncIterator[Bound]:
+    config = settings.config
+    listen = config.listen
+    tokens = TokenFile(config.state_dir)
+    access = Access(tokens, allowed_uids=config.allowed_uids, behind_proxy=config.behind_proxy)
+    application = app.build(
+        front, access, cors_origins=config.cors_origins, allowed_hosts=config.allowed_hosts
+    )
+    settings.tell(
+        lambda new: app.apply(
+            application,
+            cors_origins=new.cors_origins,
+            allowed_hosts=new.allowed_hosts,
+            allowed_uids=new.allowed_uids,
+        )
+    )
+    async with serve(
+        application,
+        host=listen.host if listen else None,
+        port=listen.port if listen else 0,
+        socket_path=config.socket,
+        behind_proxy=config.behind_proxy,
+    ) as bound:
+        yield bound
+
+
+def _catch_signals(inbox: "asyncio.Queue[Message]") -> list[signal.Signals]:
+    """Turn signals into messages; return the list that the stopping ones will be noted in."""
+    loop = asyncio.get_running_loop()
+    caught: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        caught.append(number)
+        inbox.put_nowait(Drain(number.name))
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    loop.add_signal_handler(signal.SIGHUP, inbox.put_nowait, HangUp())
+    return caught
+
+
+def _say_where(bound: Bound) -> None:
+    places = [place for place in (bound.url, bound.socket_path) if place]
+    log.info("schedd %s serves on %s", __version__, " and ".join(places) or "no socket")
+
+
+def _check_scripts_dir(path: str) -> None:
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        raise ConfigError(
+            f"The scripts directory {path} cannot be read: {error.strerror}. Make it, or name another: "
+            "scripts_dir in the configuration, or --scripts-dir."
+        ) from error

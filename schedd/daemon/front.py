@@ -1,0 +1,195 @@
+"""The daemon as the web layer knows it: requests in, frozen views out.
+
+Reading asks the planner's view and the ledger; acting puts a message into the inbox and waits for the reply.
+Nothing in here decides.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+
+from schedd import __version__
+from schedd.daemon.daemon import OVERDUE_S, Daemon
+from schedd.daemon.messages import Message, StopAsked, TriggerAsked
+from schedd.daemon.settings import LiveScanner
+from schedd.fire import Entry, Fire, RunId
+from schedd.host.clock import Clock
+from schedd.ledger.facts import LastOutcome
+from schedd.ledger.history import Page, Query
+from schedd.ledger.ledger import Ledger
+from schedd.planner.view import ScheduleView
+from schedd.runner import store
+from schedd.runner.runner import Runner
+from schedd.schedule import Schedule
+from schedd.scripts.directives import Problem
+from schedd.web.control import Health, Phase, RefusedError, ReloadReport, RunView, Ticket, Why
+
+NOT_INSIDE = "scriptPath must be inside scripts directory"
+UNAVAILABLE = "scheduler unavailable"
+
+
+class Front:
+    """Fulfils `schedd.web.control.Control`."""
+
+    def __init__(
+        self,
+        *,
+        daemon: Daemon,
+        clock: Clock,
+        ledger: Ledger,
+        runner: Runner,
+        scanner: LiveScanner,
+        inbox: "asyncio.Queue[Message]",
+        scripts_dir: str,
+        state_dir: str,
+        host: str,
+    ) -> None:
+        self._daemon = daemon
+        self._clock = clock
+        self._ledger = ledger
+        self._runner = runner
+        self._scanner = scanner
+        self._inbox = inbox
+        self._scripts_dir = os.path.realpath(scripts_dir)
+        self._state_dir = state_dir
+        self._host = host
+
+    # Reading.
+
+    def health(self) -> Health:
+        """Return how the daemon is."""
+        planner = self._daemon.planner
+        reasons = tuple(self._why_not_ready())
+        return Health(
+            phase=self._daemon.phase,
+            ready=not reasons,
+            reasons=reasons,
+            started_ms=self._daemon.started_ms,
+            version=__version__,
+            host=self._host,
+            pid=os.getpid(),
+            scripts_dir=self._scripts_dir,
+            schedules=len(planner),
+            running=planner.running_count,
+            held=planner.held_count,
+            failed=len(self._daemon.failed),
+        )
+
+    def now_ms(self) -> int:
+        """Return the wall clock, in milliseconds since the epoch."""
+        return self._clock.now_ms()
+
+    def schedules(self) -> Sequence[ScheduleView]:
+        """Return all registered schedules, ordered by script."""
+        return self._daemon.planner.views()
+
+    def last_outcome(self, script: str) -> LastOutcome | None:
+        """Return the newest outcome of a script, if it has one."""
+        return self._ledger.state.last.get(script)
+
+    def runs(self) -> Sequence[RunView]:
+        """Return the runs in flight, oldest first, then the fires that are held."""
+        planner = self._daemon.planner
+        running = [self._run_view(made, held=False) for made in planner.running()]
+        return running + [self._run_view(made, held=True) for made in planner.held()]
+
+    def relative(self, path: str) -> str:
+        """Return a script path relative to the scripts directory.
+
+        Raises RefusedError (INVALID) when it lies outside.
+        """
+        joined = os.path.normpath(os.path.join(self._scripts_dir, path))
+        if "\0" in path or not joined.startswith(self._scripts_dir + "/"):
+            raise RefusedError(Why.INVALID, NOT_INSIDE)
+        return joined[len(self._scripts_dir) + 1 :]
+
+    async def history(self, query: Query) -> Page:
+        """Read the fires log, newest first."""
+        return await self._ledger.history(query)
+
+    async def output(self, run_id: RunId) -> bytes | None:
+        """Return what a run printed so far; None when it printed nothing."""
+        live = self._runner.output(run_id)
+        if live is not None:
+            return live
+        return await asyncio.to_thread(store.read_output, self._state_dir, run_id)
+
+    async def result(self, run_id: RunId) -> str | None:
+        """Return a run's result as JSON text; None when it had none."""
+        return await asyncio.to_thread(store.read_result, self._state_dir, run_id)
+
+    def follow(self, run_id: RunId) -> AsyncIterator[bytes]:
+        """Yield a run's output as it comes, until the run ends."""
+        return self._runner.follow(run_id)
+
+    # Acting.
+
+    async def reload(self, *, dry_run: bool) -> ReloadReport:
+        """Read the scripts directory again; with `dry_run` only say what would change."""
+        self._require_running()
+        return await self._daemon.reload(dry_run=dry_run)
+
+    async def trigger(self, script: str, *, force: bool, by: str) -> Ticket:
+        """Start a manual fire of the script at this relative path. Raises RefusedError."""
+        self._require_running()
+        found = self._daemon.planner.schedules().get(script)
+        if found is None:
+            found = await asyncio.to_thread(self._find, script)
+        if found.guarded and not force:
+            raise RefusedError(Why.FORBIDDEN, "script has a @token: force must be true")
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Fire | None] = loop.create_future()
+        done: asyncio.Future[Entry] = loop.create_future()
+        self._inbox.put_nowait(TriggerAsked(script, found, by, reply, done))
+        made = await reply
+        if made is None:
+            raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
+        return Ticket(made.run_id, made.script, done)
+
+    async def stop(self, run_id: RunId, *, by: str) -> bool:
+        """Stop a run in flight, or drop a held fire; False when no such run is in flight."""
+        if self._daemon.phase is Phase.STOPPED:
+            return False
+        reply: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(StopAsked(run_id, by, reply))
+        return await reply
+
+    def _require_running(self) -> None:
+        if self._daemon.phase is not Phase.RUNNING:
+            raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
+
+    def _find(self, script: str) -> Schedule:
+        """Read a script that is not registered. Raises RefusedError."""
+        path = os.path.join(self._scripts_dir, script)
+        if not os.path.lexists(path):
+            raise RefusedError(Why.NOT_FOUND, "script not found")
+        found = self._scanner.read(script)
+        if isinstance(found, Schedule):
+            return found
+        if found is None:
+            raise RefusedError(Why.INVALID, "script has no @schedule directive")
+        raise RefusedError(Why.INVALID, "script is not schedulable", reason=_sentence(found))
+
+    def _run_view(self, made: Fire, *, held: bool) -> RunView:
+        alive = self._daemon.alive.get(made.run_id)
+        schedule = self._daemon.planner.schedules().get(made.script)
+        return RunView(
+            fire=made,
+            started_ms=alive.started_ms if alive else None,
+            pid=alive.pid if alive else None,
+            timeout_ms=schedule.timeout_for(scheduled=made.slot is not None) if schedule else 0,
+            held=held,
+        )
+
+    def _why_not_ready(self) -> list[str]:
+        reasons = list(self._ledger.failing)
+        if self._daemon.phase is not Phase.RUNNING:
+            reasons.append(f"the daemon is {self._daemon.phase.value}")
+        overdue_s = self._daemon.overdue_s
+        if overdue_s >= OVERDUE_S:
+            reasons.append(f"a slot has been due for {overdue_s:.0f} s and is not decided yet")
+        return reasons
+
+
+def _sentence(problems: Sequence[Problem]) -> str:
+    return "; ".join(problem.reason for problem in problems)

@@ -1,0 +1,39 @@
+"""What the daemon needs of the parts that it puts together: the real ones, and those of the tests."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from schedd.fire import Reason, RunId
+from schedd.ledger.facts import AnyFact
+from schedd.ledger.state import State
+from schedd.runner.launch import Launch
+from schedd.scripts.catalogue import Scan
+
+
+class Ledger(Protocol):
+    """What the daemon needs of the ledger."""
+
+    @property
+    def state(self) -> State:
+        """The sum of all facts."""
+
+    def write(self, facts: Sequence[AnyFact], *, durable: bool) -> "asyncio.Future[bool]":
+        """Append facts, in the order of the calls."""
+
+
+class Runner(Protocol):
+    """What the daemon needs of the runner."""
+
+    def start(self, launch: Launch) -> None:
+        """Run a script; exactly one `Ended` comes back through the inbox."""
+
+    def stop(self, run_id: RunId, reason: Reason, text: str) -> bool:
+        """Stop a run; False if it is not in flight."""
+
+
+class Scanner(Protocol):
+    """What the daemon needs of the scripts directory. It blocks, and is called in a thread."""
+
+    def scan(self) -> Scan:
+        """Read the whole directory."""

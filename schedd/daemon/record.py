@@ -1,0 +1,217 @@
+"""From what the planner decided to what the ledger keeps and the journal tells."""
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from schedd import fire
+from schedd.errors import TimetableError
+from schedd.fire import Entry, Fire, Kind, Outcome, Reason, Status
+from schedd.host.journald import Event, about
+from schedd.ledger import facts
+from schedd.ledger.state import State
+from schedd.planner import actions
+from schedd.planner.planner import Past, Remembered
+from schedd.scripts.catalogue import Diff
+from schedd.scripts.directives import Problem
+from schedd.timetable.instant import Slot
+from schedd.timetable.timetable import Timetable
+from schedd.web.control import Failure, ReloadReport
+
+log = logging.getLogger("schedd")
+
+QUIET = {Status.OK, Status.DISABLED}
+"""Statuses that nobody needs to look at."""
+
+
+def fact_of(action: actions.Action, *, now_ms: int, host: str) -> facts.AnyFact | None:
+    """Return the fact that records an action; a `Stop` has none of its own (the end of the run has)."""
+    match action:
+        case actions.Start(fire=f):
+            return _claimed(f, now_ms)
+        case actions.Hold(fire=f):
+            return _held(f, now_ms)
+        case actions.Close():
+            return facts.Ended(entry=entry_of(action, now_ms=now_ms, host=host))
+        case actions.Open(fire=f, status=status, reason=reason):
+            assert f.slot is not None
+            return facts.Stretch(
+                at=now_ms,
+                run_id=f.run_id,
+                path=f.script,
+                expression=f.expression,
+                first=f.slot,
+                status=status,
+                reason=reason,
+            )
+        case actions.Register(schedule=s, registered_at_ms=at_ms):
+            return facts.Registered(
+                at=at_ms,
+                path=s.script,
+                expression=s.expression,
+                timezone=s.timezone,
+                enabled=s.enabled,
+                sha256=s.sha256,
+            )
+        case actions.Unregister(script=script):
+            return facts.Unregistered(at=now_ms, path=script)
+        case actions.Decided(watermark=slot):
+            return facts.Watermark(slot=slot)
+        case actions.Stop():
+            return None
+
+
+def entry_of(action: actions.Close, *, now_ms: int, host: str) -> Entry:
+    """Return the line of a fire that did not run."""
+    return fire.not_run(
+        action.fire,
+        at_ms=now_ms,
+        status=action.status,
+        reason=action.reason,
+        error=action.error,
+        host=host,
+        last_slot=action.last_slot,
+        count=action.count,
+    )
+
+
+def interrupted(claim: facts.Claimed, *, now_ms: int, host: str, rebooted: bool, killed: bool) -> Entry:
+    """Return the line of a fire that was claimed by a daemon that died before it was over."""
+    who = "the host went down" if rebooted else "schedd died"
+    error = f"{who} while this run was in flight"
+    if killed:
+        error += "; its process had outlived schedd and was stopped"
+    outcome = Outcome(
+        status=Status.ERROR, reason=Reason.INTERRUPTED, error=error, started_ms=claim.at, ended_ms=now_ms
+    )
+    return fire.ran(claim.fire(), outcome, host=host)
+
+
+def past_of(state: State) -> Past:
+    """Return what the planner is told of the ledger's state when the daemon starts."""
+    beyond: dict[str, Slot] = {}
+    for path, slot in state.beyond:
+        beyond[path] = max(slot, beyond.get(path, slot))
+    return Past(
+        watermark=state.watermark,
+        registered=tuple(_remembered(state)),
+        held=tuple(held.fire() for held in state.held.values()),
+        stretches=tuple(_stretch(s) for s in state.stretches.values()),
+        beyond=beyond,
+    )
+
+
+def reloaded(diff: Diff, now_ms: int) -> facts.Reloaded:
+    """Return the fact of a reload."""
+    return facts.Reloaded(
+        at=now_ms,
+        added=len(diff.added),
+        kept=len(diff.kept),
+        removed=len(diff.removed),
+        failed=len(diff.failed),
+    )
+
+
+def report_of(diff: Diff, said: Iterable[str], *, dry_run: bool) -> ReloadReport:
+    """Return what is answered to whoever asked for a reload; `said` is about the configuration."""
+    return ReloadReport(
+        dry_run=dry_run,
+        added=diff.added,
+        kept=diff.kept,
+        removed=diff.removed,
+        changed=diff.changed,
+        failed=tuple(map(failure_of, diff.failed)),
+        warnings=(
+            *(Failure(path="schedd.toml", reason=sentence) for sentence in said),
+            *map(failure_of, diff.warnings),
+        ),
+    )
+
+
+def failure_of(problem: Problem) -> Failure:
+    """Return a problem as it is answered."""
+    return Failure(path=problem.path, reason=problem.reason, line=problem.line, column=problem.column)
+
+
+def tell_failed(failure: Failure) -> None:
+    """Log a script that is not registered."""
+    where = failure.path if failure.line is None else f"{failure.path}:{failure.line}"
+    log.warning("%s: %s", where, failure.reason, extra=about(Event.PROBLEM, script=failure.path))
+
+
+def tell_reloaded(diff: Diff) -> None:
+    """Log a reload."""
+    counts = (len(diff.added), len(diff.changed), len(diff.removed), len(diff.failed))
+    text = "reloaded: %d added, %d changed, %d removed, %d failed"
+    log.info(text, *counts, extra=about(Event.RELOADED))
+
+
+def tell(entry: Entry) -> None:
+    """Log the end of a fire: one line, with the fields by which journalctl finds it."""
+    level = logging.INFO if entry.status in QUIET else logging.WARNING
+    log.log(level, "%s", sentence(entry), extra=about(_event(entry), entry=entry))
+
+
+def sentence(entry: Entry) -> str:
+    """Say in one line how a fire ended."""
+    what = entry.status.value if entry.reason is None else f"{entry.status.value} ({entry.reason.value})"
+    when = "" if entry.slot is None else f", slot {entry.slot}"
+    if entry.count is not None and entry.count > 1:
+        when = f", {entry.count} slots from {entry.slot} to {entry.last_slot}"
+    took = f" after {entry.duration_ms} ms" if entry.started_at is not None else ""
+    why = "" if entry.error is None else f": {entry.error}"
+    return f"{entry.script_path} {what}{took}{when}{why}"
+
+
+def _event(entry: Entry) -> Event:
+    if entry.reason is Reason.MISSED:
+        return Event.MISSED
+    if entry.status is Status.OK:
+        return Event.ENDED
+    return Event.FAILED if entry.started_at is not None else Event.SKIPPED
+
+
+def _remembered(state: State) -> Iterator[Remembered]:
+    for told in state.registered.values():
+        try:
+            timetable = Timetable.parse(told.expression, told.timezone, seed=told.path)
+        except TimetableError as error:
+            # Written by another version, or its zone is gone from the zone data: its past cannot be computed.
+            log.warning("%s: the slots since the last stop cannot be told: %s", told.path, error)
+            continue
+        yield Remembered(
+            script=told.path,
+            expression=told.expression,
+            timetable=timetable,
+            enabled=told.enabled,
+            sha256=told.sha256,
+            registered_at_ms=told.at,
+        )
+
+
+def _stretch(told: facts.Stretch) -> actions.Open:
+    opened = Fire(told.run_id, told.path, told.expression, Kind.SCHEDULE, told.first)
+    return actions.Open(opened, told.status, told.reason)
+
+
+def _claimed(f: Fire, at_ms: int) -> facts.Claimed:
+    return facts.Claimed(
+        at=at_ms,
+        run_id=f.run_id,
+        path=f.script,
+        expression=f.expression,
+        kind=f.kind,
+        slot=f.slot,
+        attempt=f.attempt,
+    )
+
+
+def _held(f: Fire, at_ms: int) -> facts.Held:
+    return facts.Held(
+        at=at_ms,
+        run_id=f.run_id,
+        path=f.script,
+        expression=f.expression,
+        kind=f.kind,
+        slot=f.slot,
+        attempt=f.attempt,
+    )

@@ -1,0 +1,50 @@
+"""Who this is: the ids of runs, the name of the host, the boot that it is in."""
+
+import os
+import socket
+from collections.abc import Callable
+from uuid import UUID
+
+from schedd.fire import RunId
+
+BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
+
+
+def run_ids(random_bits: Callable[[int], int] | None = None) -> Callable[[int], RunId]:
+    """Return the source of run ids: each call, with the wall clock in ms, gives a new UUID of version 7.
+
+    Ids of one source sort in the order in which they were made, within a millisecond and when the clock
+    steps back too (RFC 9562, section 6.2, method 1: a counter that is seeded at random each millisecond).
+    `random_bits(n)` gives n random bits; a seeded one makes the ids reproducible.
+    """
+    draw = random_bits or _system_bits
+    last_ms, counter = 0, 0
+
+    def new_run_id(now_ms: int) -> RunId:
+        nonlocal last_ms, counter
+        if now_ms > last_ms:
+            last_ms, counter = now_ms, draw(31)
+        else:
+            counter += 1
+            last_ms += counter >> 32
+            counter &= (1 << 32) - 1
+        high, low = counter >> 20, counter & ((1 << 20) - 1)
+        number = last_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low << 42 | draw(42)
+        return RunId(str(UUID(int=number)))
+
+    return new_run_id
+
+
+def host_name() -> str:
+    """Return the name that goes into the fires log."""
+    return socket.gethostname()
+
+
+def boot_id() -> str:
+    """Return the kernel's id of this boot (random(4)), which tells a reboot from a restart."""
+    with open(BOOT_ID_FILE, encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _system_bits(count: int) -> int:
+    return int.from_bytes(os.urandom((count + 7) // 8), "big") >> (-count % 8)

@@ -1,0 +1,359 @@
+"""One append-only file of lines with one writer: the only door to aiofiles.
+
+Whoever appends does not wait and cannot fail: the lines enter a queue in the order of the calls, and a future
+tells when they are written. One task takes whatever is queued, in one write and (if anybody asked to be told
+when it is on the disk) one fdatasync, both in a single hop to a thread. Concurrent writes on one aiofiles
+handle are reordered, and a hop costs fifty microseconds, so one writer that joins what is pending is both the
+only right way and the fastest.
+
+When to begin a new segment is decided as lines enter the queue, not as they leave it: so the opening of a
+segment (the ledger's checkpoint) is taken at an exact place between two lines.
+
+A disk that cannot be written is waited for. The queue is bounded: when it is full, lines of fires that never
+ran are given up before others, oldest first, and a counted line says so once writing works again. Lines that
+were written but not yet synced are kept until they are, since a failed fdatasync may have lost any of them:
+all of them are written again.
+
+A writer that is cancelled leaves the file as a crash would, and recovery repairs it; `close` is the way to
+end it.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from aiofiles.threadpool import wrap
+
+from schedd.ledger import segment
+from schedd.ledger.backlog import Backlog, Line, Mark, Turn, settle
+from schedd.ledger.disk import Disk
+
+MAX_LINES = 100_000
+"""A day of a busy host: some 60 MB of memory."""
+MAX_UNSYNCED = 10_000
+"""So many lines are synced before their second is over."""
+PATIENCE_S = 1.0
+RETRY_S = 1.0
+SYNC_AFTER_S = 1.0
+CLOSE_S = 5.0
+
+
+class _Handle(Protocol):
+    """The aiofiles handle of a `Tail`: the same methods, in a thread."""
+
+    async def write(self, data: bytes, /, *, durable: bool) -> int: ...
+
+    async def close(self) -> None: ...
+
+
+class NdjsonFile:
+    """One append-only file with one writer, size-based rotation and a bounded patience with the disk.
+
+    `opening` is called between two lines and returns what gives the first bytes of a new segment (called in
+    a thread). `lost_line` gives the line that tells of lines given up. `before_turn` is awaited before a new
+    segment begins, and False puts the turn off.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        max_bytes: int,
+        keep: int,
+        lost_line: Callable[[int], bytes],
+        opening: Callable[[], Callable[[], bytes]] | None = None,
+        before_turn: Callable[[], Awaitable[bool]] | None = None,
+        disk: Disk | None = None,
+        max_lines: int = MAX_LINES,
+        patience_s: float = PATIENCE_S,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._lost_line = lost_line
+        self._opening = opening
+        self._before_turn = before_turn
+        self._disk = disk or Disk()
+        self._patience_s = patience_s
+        self._retry_s = retry_s
+        self._backlog = Backlog(max_lines)
+        self._unsynced: list[Line] = []
+        self._tail: segment.Tail | None = None
+        self._handle: _Handle | None = None
+        self._bytes = 0  # of the current segment when all that is queued is written
+        self._opening_bytes = 0
+        self._turn_not_before_s = 0.0
+        self._sync_wanted = False
+        self._sync_timer: asyncio.TimerHandle | None = None
+        self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._closing = False
+        self._writing_since_s: float | None = None
+        self._write_trouble: str | None = None
+        self._turn_trouble: str | None = None
+        self._pending_lost = 0
+        self.lost_lines = 0
+        """Lines given up since the start."""
+        self.writes = 0
+        """Batches written since the start."""
+        self.write_s = 0.0
+        """Seconds spent in writing them."""
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+
+    # What others ask.
+
+    @property
+    def failing(self) -> str | None:
+        """Why lines are not getting to the disk, in one sentence; None when they are."""
+        return self._write_trouble or self._turn_trouble
+
+    @property
+    def queued_lines(self) -> int:
+        """How many lines wait to be written."""
+        return self._backlog.lines
+
+    def start(self) -> asyncio.Task[None]:
+        """Start the writer and return its task; a file that is missing gets its opening first."""
+        try:
+            self._bytes = os.stat(self._path).st_size
+        except OSError:
+            self.turn()
+        self._task = self._loop.create_task(self._run(), name=f"writer of {os.path.basename(self._path)}")
+        self._task.add_done_callback(self._ended)
+        return self._task
+
+    def append(self, lines: Sequence[Line], *, durable: bool = False) -> "asyncio.Future[bool]":
+        """Put the lines, in this order, behind all that were appended before; never waits, never raises.
+
+        The future gets True when they are written (with `durable`: when they are on the disk too), and False
+        when that has not happened in time; the lines stay queued all the same.
+        """
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        if self._closing:
+            self.lose(len(lines))
+            waiter.set_result(False)
+            return waiter
+        if self._bytes >= self._limit() and self._loop.time() >= self._turn_not_before_s:
+            self.turn()
+        self._backlog.add(lines)
+        self._bytes += sum(len(line.data) for line in lines)
+        if self._write_trouble is not None:
+            waiter.set_result(False)
+        else:
+            self._backlog.add([Mark(waiter, durable)])
+            timer = self._loop.call_later(self._patience_s, self._give_up, waiter)
+            waiter.add_done_callback(lambda _: timer.cancel())
+        self._shed()
+        self._wake.set()
+        return waiter
+
+    def turn(self) -> None:
+        """Begin a new segment with the next line."""
+        self._backlog.add([Turn(self._opening() if self._opening is not None else bytes)])
+        self._bytes = 0
+        self._wake.set()
+
+    def lose(self, lines: int) -> None:
+        """Count lines that should have come here and will not."""
+        self._pending_lost += lines
+        self.lost_lines += lines
+
+    async def flush(self) -> bool:
+        """Wait until all that was appended is written; False when it is not in time."""
+        return await asyncio.shield(self.append(()))
+
+    async def sync(self) -> bool:
+        """Wait until all that was appended is on the disk; False when it is not in time."""
+        return await asyncio.shield(self.append((), durable=True))
+
+    async def close(self) -> None:
+        """Write and sync what is queued, within five seconds, and end the writer."""
+        self._closing = True
+        self._wake.set()
+        self._hurry.set()
+        if self._task is None:
+            return
+        await asyncio.wait({self._task}, timeout=CLOSE_S)
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=PATIENCE_S)
+
+    # The writer.
+
+    async def _run(self) -> None:
+        while True:
+            if not self._has_work():
+                if self._closing:
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            try:
+                await self._step()
+            except OSError as error:
+                self._fail(error)
+                await self._pause()
+        if self._sync_timer is not None:
+            self._sync_timer.cancel()
+        await self._release()
+
+    def _has_work(self) -> bool:
+        return bool(self._backlog or self._sync_wanted or (self._closing and self._unsynced))
+
+    async def _step(self) -> None:
+        if (turn := self._backlog.next_turn()) is not None:
+            await self._turn_over(turn)
+            return
+        if self._tail is not None and self._tail.displaced:
+            await self._start_again()
+        if self._handle is None:
+            self._tail = segment.Tail(self._path, self._disk)
+            self._handle = wrap(self._tail)
+        batch = self._backlog.take()
+        durable = self._sync_wanted or self._closing or any(isinstance(i, Mark) and i.durable for i in batch)
+        await self._write(batch, durable=durable)
+
+    async def _write(self, batch: list[Line | Mark], *, durable: bool) -> None:
+        assert self._handle is not None
+        assert self._tail is not None
+        before, begun_s = self._tail.size, self._loop.time()
+        self._writing_since_s = begun_s
+        try:
+            await self._handle.write(
+                b"".join([item.data for item in batch if isinstance(item, Line)]), durable=durable
+            )
+        except OSError:
+            if self._tail.size < before:
+                batch[:0], self._unsynced = self._unsynced, []
+            self._backlog.put_back(batch)
+            raise
+        finally:
+            self._writing_since_s = None
+        self.writes += 1
+        self.write_s += self._loop.time() - begun_s
+        self._written(batch, durable=durable)
+
+    def _written(self, batch: list[Line | Mark], *, durable: bool) -> None:
+        self._write_trouble = None
+        if durable:
+            self._unsynced.clear()
+            self._sync_wanted = False
+        else:
+            self._unsynced += [item for item in batch if isinstance(item, Line)]
+            self._sync_soon()
+        for item in batch:
+            if isinstance(item, Mark):
+                settle(item.waiter, outcome=True)
+            elif item.written is not None:
+                written, item.written = item.written, None
+                written()
+        if self._pending_lost:
+            self._own_up()
+
+    def _sync_soon(self) -> None:
+        if len(self._unsynced) > MAX_UNSYNCED:
+            self._sync_wanted = True
+        elif self._unsynced and self._sync_timer is None:
+            self._sync_timer = self._loop.call_later(SYNC_AFTER_S, self._want_sync)
+
+    def _want_sync(self) -> None:
+        self._sync_timer = None
+        self._sync_wanted = bool(self._unsynced)
+        self._wake.set()
+
+    # Turning over.
+
+    def _limit(self) -> int:
+        """An opening that fills a segment must not make each line turn it over."""
+        return max(self._max_bytes, 2 * self._opening_bytes)
+
+    async def _turn_over(self, turn: Turn) -> None:
+        """Begin the next segment. When that fails the current one goes on, longer than it should be."""
+        fresh = not await asyncio.to_thread(os.path.exists, self._path)
+        if self._unsynced:
+            await self._write([], durable=True)
+        if self._before_turn is not None and not fresh and not await self._before_turn():
+            self._put_off(turn)
+            return
+        opening = await asyncio.to_thread(turn.opening)
+        if fresh:
+            await asyncio.to_thread(segment.begin, self._path, opening, self._disk)
+        else:
+            try:
+                await asyncio.to_thread(segment.turn_over, self._path, opening, self._keep, self._disk)
+            except OSError as error:
+                self._turn_trouble = f"cannot rotate {self._path}: {error.strerror}; it grows beyond its size"
+                self._put_off(turn)
+                return
+        self._write_trouble = self._turn_trouble = None
+        self._backlog.drop_turn(turn)
+        self._opening_bytes = len(opening)
+        self._bytes += len(opening)
+        await self._release()
+
+    def _put_off(self, turn: Turn) -> None:
+        self._backlog.drop_turn(turn)
+        self._bytes += self._limit()
+        self._turn_not_before_s = self._loop.time() + self._retry_s
+
+    async def _start_again(self) -> None:
+        """Somebody took the file away: go on in a new one, and open it properly at the next chance."""
+        if self._unsynced:
+            await self._write([], durable=True)
+        await self._release()
+        self.turn()
+
+    async def _release(self) -> None:
+        """Close the handle of a segment whose bytes are all synced."""
+        handle, self._handle, self._tail = self._handle, None, None
+        if handle is not None:
+            with suppress(OSError):
+                await handle.close()
+
+    # When the disk says no.
+
+    def _fail(self, error: OSError) -> None:
+        if self._write_trouble is None:
+            self._backlog.answer(outcome=False)
+        self._write_trouble = f"cannot write {self._path}: {error.strerror or error}"
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._retry_s):
+                await self._hurry.wait()
+        self._hurry.clear()
+
+    def _give_up(self, waiter: "asyncio.Future[bool]") -> None:
+        """Let nobody wait for longer; but it may be the loop that was slow, and not the disk."""
+        since_s = self._writing_since_s
+        if since_s is not None and self._loop.time() - since_s >= self._patience_s / 2:
+            self._write_trouble = f"cannot write {self._path}: the disk does not answer"
+        settle(waiter, outcome=False)
+
+    def _shed(self) -> None:
+        """Give up what is too much; but not while the disk is well, and merely has a lot to take at once."""
+        if self._write_trouble is None:
+            return
+        gone = self._backlog.shed()
+        self.lose(len(gone))
+        for line in gone:
+            if line.given_up is not None:
+                line.given_up()
+
+    def _own_up(self) -> None:
+        """Say how many lines were given up; what follows is understood from the next opening."""
+        self._backlog.add([Line(self._lost_line(self._pending_lost))])
+        self._pending_lost = 0
+        if self._opening is not None:
+            self.turn()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled():
+            self._write_trouble = f"the writer of {self._path} was cancelled"
+        elif (error := task.exception()) is not None:
+            self._write_trouble = f"the writer of {self._path} died: {error!r}"
+        self._backlog.answer(outcome=False)

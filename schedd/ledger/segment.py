@@ -1,0 +1,149 @@
+"""One append-only file and its older parts: the end that grows, and how it turns over.
+
+`fires.log` is the current segment, `fires.log.1` the one before it, and so on up. All here is blocking and
+runs in a thread of the writer; there is one writer.
+
+Turning over leaves no moment in which the current file is missing: the next segment is written aside as
+`fires.log.new` with its opening, synced, and put in place by one rename; the old one has got its second name,
+`fires.log.1`, by a link just before. After a crash between the two, `settle` undoes the half turn. The
+directory is synced with the first sync of the new segment, since only then does anybody rely on it.
+
+Rejected: rename first and create then (a reader, or a recovery after a crash, finds no file), copying, and a
+number that grows for ever (people know `.1` from logrotate).
+"""
+
+import io
+import os
+from contextlib import suppress
+
+from schedd.ledger.disk import Disk, write_all
+
+MODE = 0o640
+
+
+class Tail(io.FileIO):
+    """The end of the current segment: it takes a batch whole, or not at all."""
+
+    def __init__(self, path: str, disk: Disk) -> None:
+        super().__init__(path, "ab+")
+        self._disk = disk
+        self._path = path
+        self._named = False
+        self._ragged = False
+        self.size = os.fstat(self.fileno()).st_size
+        self.synced = self.size
+        """Up to here the bytes are known to be on the disk (or were there when the file was opened)."""
+        self.displaced = False
+        """The file was taken away from under its name; what comes next belongs into another."""
+        self._half_line = self.size > 0 and os.pread(self.fileno(), 1, self.size - 1) != b"\n"
+
+    def write(self, data: bytes, /, *, durable: bool = False) -> int:  # type: ignore[override]
+        """Append all of `data`; with `durable`, return when it and all before it is on the disk.
+
+        Raises OSError, and then the file is as it was before. When it was the sync that failed it is as it
+        was at the last sync that worked: the kernel may have dropped any byte since, and says so only once.
+        """
+        fd = self.fileno()
+        if self._ragged:
+            self._cut(fd)
+        self._ragged = True
+        if data and self._half_line:
+            data = b"\n" + data
+        try:
+            write_all(self._disk, fd, data)
+            if durable:
+                self._sync(fd)
+        except OSError:
+            with suppress(OSError):
+                self._cut(fd)
+            raise
+        self._ragged = False
+        self._half_line = self._half_line and not data
+        self.size += len(data)
+        if durable:
+            self.synced = self.size
+        self.displaced = not self._in_place(fd)
+        return len(data)
+
+    def _in_place(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(fd))
+        except OSError:
+            return False
+
+    def _sync(self, fd: int) -> None:
+        try:
+            self._disk.sync(fd)
+            if not self._named:
+                self._disk.sync_directory(os.path.dirname(self._path))
+                self._named = True
+        except OSError:
+            self.size = self.synced
+            raise
+
+    def _cut(self, fd: int) -> None:
+        self._disk.truncate(fd, self.size)
+        self._ragged = False
+
+
+def begin(path: str, opening: bytes, disk: Disk) -> None:
+    """Make the current segment, which must be missing; it is there whole or not at all. Raises OSError."""
+    settle(path, disk)
+    _write_aside(path, opening, disk)
+    disk.rename(f"{path}.new", path)
+
+
+def turn_over(path: str, opening: bytes, keep: int, disk: Disk) -> None:
+    """Make the current segment `.1` and begin the next; `keep` (at least 1) old ones stay.
+
+    Raises OSError, and then the current segment is what it was.
+    """
+    assert keep >= 1, "the reader's cursor and the recovery both look into the segment before this one"
+    settle(path, disk)
+    try:
+        _write_aside(path, opening, disk)
+        _shift(path, keep, disk)
+        disk.link(path, f"{path}.1")
+        disk.rename(f"{path}.new", path)
+    except OSError:
+        with suppress(OSError):
+            settle(path, disk)
+        raise
+
+
+def settle(path: str, disk: Disk) -> None:
+    """Undo what a turn that was cut short left behind. Raises OSError."""
+    with suppress(FileNotFoundError):
+        disk.unlink(f"{path}.new")
+    with suppress(FileNotFoundError):
+        if os.path.samefile(path, f"{path}.1"):
+            disk.unlink(f"{path}.1")
+
+
+def numbers(path: str) -> list[int]:
+    """Return the numbers of the older segments that are there, newest (smallest) first. Raises OSError."""
+    directory, name = os.path.split(path)
+    endings = (entry[len(name) + 1 :] for entry in os.listdir(directory) if entry.startswith(f"{name}."))
+    return sorted(int(e) for e in endings if e.isascii() and e.isdigit() and not e.startswith("0"))
+
+
+def _write_aside(path: str, opening: bytes, disk: Disk) -> None:
+    fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
+    try:
+        write_all(disk, fd, opening)
+        disk.sync(fd)
+    finally:
+        os.close(fd)
+
+
+def _shift(path: str, keep: int, disk: Disk) -> None:
+    """Free the number 1: move each older segment up by one, as far as the first gap, the oldest one out."""
+    there = numbers(path)
+    for number in there:
+        if number > keep:
+            disk.unlink(f"{path}.{number}")
+    gap = next((n for n in range(1, keep) if n not in there), keep)
+    for number in range(gap - 1, 0, -1):
+        disk.rename(f"{path}.{number}", f"{path}.{number + 1}")
+    if gap == 1 and 1 in there:
+        disk.unlink(f"{path}.1")

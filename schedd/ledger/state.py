@@ -1,0 +1,161 @@
+"""What the facts add up to: pure, and the same whether folded line by line or from a checkpoint.
+
+The state answers what a starting daemon must know (what was registered, claimed, held, and how far the
+decisions had come) and what a running one is asked (the newest outcome of a script). Facts may be applied
+twice without harm: recovery may repeat what a crash cut short.
+"""
+
+from typing import assert_never
+
+from schedd.fire import Entry, Kind, RunId, Status
+from schedd.ledger.facts import (
+    AnyFact,
+    Checkpoint,
+    Claimed,
+    Down,
+    Ended,
+    Held,
+    LastOutcome,
+    Lost,
+    Registered,
+    Reloaded,
+    Stretch,
+    Unregistered,
+    Up,
+    Watermark,
+)
+from schedd.timetable.instant import Slot, to_ms
+
+MAX_BYGONE = 10_000
+"""Outcomes remembered of scripts that are no longer registered: they may come back, but not all for ever."""
+DECIDING = (Kind.SCHEDULE, Kind.CATCHUP)
+
+
+class State:
+    """The fold of the facts. Only the ledger applies; others read."""
+
+    def __init__(self) -> None:
+        self.registered: dict[str, Registered] = {}
+        """What is registered, by path."""
+        self.claimed: dict[RunId, Claimed] = {}
+        """Fires that were taken and have not ended."""
+        self.held: dict[RunId, Held] = {}
+        """Fires that wait behind a running one."""
+        self.stretches: dict[str, Stretch] = {}
+        """Open stretches, by path; a stretch covers its own slots, also those beyond the watermark."""
+        self.last: dict[str, LastOutcome] = {}
+        """The newest outcome of each script, by path."""
+        self.watermark: Slot | None = None
+        self.boot_id: str | None = None
+        """The boot of the host in which the daemon last started."""
+        self.beyond: set[tuple[str, Slot]] = set()
+        """Slots that were decided after the watermark: its own line was lost in a crash, theirs were not.
+
+        Of a span line the first and the last slot. The facts of a turn are written before its watermark.
+        """
+        self.newest: RunId | None = None
+        """The fire that ended last."""
+
+    def apply(self, fact: AnyFact) -> None:
+        """Take one more fact in. Never raises, whatever a file may hold."""
+        match fact:
+            case Up():
+                self.boot_id = fact.boot_id
+            case Registered():
+                self.registered[fact.path] = fact
+            case Unregistered():
+                self.registered.pop(fact.path, None)
+                self._forget()
+            case Claimed():
+                self.held.pop(fact.run_id, None)
+                self.claimed[fact.run_id] = fact
+                self._decided(fact.kind, fact.path, fact.slot)
+            case Held():
+                self.held[fact.run_id] = fact
+                self._decided(fact.kind, fact.path, fact.slot)
+            case Stretch():
+                self.stretches[fact.path] = fact
+            case Ended():
+                self._end(fact.entry)
+            case Watermark():
+                self.watermark = fact.slot
+                self.beyond.clear()
+            case Checkpoint():
+                self._restore(fact)
+            case Reloaded() | Down() | Lost():
+                pass
+            case _:
+                assert_never(fact)
+
+    def checkpoint(self, at_ms: int) -> Checkpoint:
+        """Return the state as one fact: applied to any other state it gives this one."""
+        return Checkpoint(
+            at=at_ms,
+            boot_id=self.boot_id,
+            watermark=self.watermark,
+            registered=tuple(self.registered.values()),
+            claimed=tuple(self.claimed.values()),
+            held=tuple(self.held.values()),
+            stretches=tuple(self.stretches.values()),
+            last=dict(self.last),
+            beyond=tuple(sorted(self.beyond)),
+            newest=self.newest,
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self.boot_id = checkpoint.boot_id
+        self.watermark = checkpoint.watermark
+        self.registered = {fact.path: fact for fact in checkpoint.registered}
+        self.claimed = {fact.run_id: fact for fact in checkpoint.claimed}
+        self.held = {fact.run_id: fact for fact in checkpoint.held}
+        self.stretches = {fact.path: fact for fact in checkpoint.stretches}
+        self.last = dict(checkpoint.last)
+        self.beyond = set(checkpoint.beyond)
+        self.newest = checkpoint.newest
+
+    def _end(self, entry: Entry) -> None:
+        path, run_id = entry.script_path, entry.run_id
+        self.claimed.pop(run_id, None)
+        self.held.pop(run_id, None)
+        stretch = self.stretches.get(path)
+        if stretch is not None and stretch.run_id == run_id:
+            del self.stretches[path]
+        slot = _slot(entry.slot)
+        for decided in (slot, _slot(entry.last_slot)):
+            self._decided(entry.kind, path, decided)
+        self._remember(entry, slot if entry.started_at is not None else None)
+        self.newest = run_id
+
+    def _decided(self, kind: Kind, path: str, slot: Slot | None) -> None:
+        if slot is not None and kind in DECIDING and (self.watermark is None or slot > self.watermark):
+            self.beyond.add((path, slot))
+
+    def _remember(self, entry: Entry, ran: Slot | None) -> None:
+        """Note the newest outcome; the scripts that ended last are last in the dict."""
+        old = self.last.pop(entry.script_path, None)
+        prev_slot, last_ok_slot = (None, None) if old is None else (old.prev_slot, old.last_ok_slot)
+        self.last[entry.script_path] = LastOutcome(
+            ts=entry.ts,
+            status=entry.status,
+            run_id=entry.run_id,
+            reason=entry.reason,
+            error=entry.error,
+            prev_slot=_later(prev_slot, ran),
+            last_ok_slot=_later(last_ok_slot, ran if entry.status is Status.OK else None),
+        )
+
+    def _forget(self) -> None:
+        if len(self.last) > len(self.registered) + MAX_BYGONE:
+            oldest = next((path for path in self.last if path not in self.registered), None)
+            self.last.pop(oldest or "", None)
+
+
+def _slot(text: str | None) -> Slot | None:
+    try:
+        return None if text is None else Slot(to_ms(text) // 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _later(one: Slot | None, other: Slot | None) -> Slot | None:
+    return one if other is None or (one is not None and one > other) else other

@@ -1,0 +1,76 @@
+"""What the planner wants done: frozen, in order, carried out by the daemon."""
+
+from dataclasses import dataclass
+
+from schedd.fire import Fire, Reason, RunId, Status
+from schedd.schedule import Schedule
+from schedd.timetable.instant import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Claim the fire, then run it."""
+
+    fire: Fire
+    schedule: Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Note that the fire waits; a later `Start` or `Close` settles it."""
+
+    fire: Fire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """Write the line of a fire that did not run; with `count`, the line of a span of slots."""
+
+    fire: Fire
+    status: Status
+    reason: Reason
+    error: str
+    last_slot: Slot | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Note that each slot from the fire's on ends the same way, until a `Close` with this fire."""
+
+    fire: Fire
+    status: Status
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop a run in flight."""
+
+    run_id: RunId
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Note what is registered, and since when."""
+
+    schedule: Schedule
+    registered_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unregister:
+    """Note that nothing of this script is due from now on."""
+
+    script: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Note that every slot at or before this one is decided; comes last of its turn."""
+
+    watermark: Slot
+
+
+Action = Start | Hold | Close | Open | Stop | Register | Unregister | Decided

@@ -1,0 +1,21 @@
+"""The command line of a run, and the reason why there may be none."""
+
+from dataclasses import dataclass
+
+from schedd.errors import ScheddError
+
+
+class CannotStartError(ScheddError):
+    """A run cannot be started; the message becomes the fire's `error` (reason `spawn`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Where to look for interpreters."""
+
+    path: str
+    """PATH of the scripts."""
+    python: str | None = None
+    """The configured interpreter for `.py`; None = the host's."""
+    node: str | None = None
+    """The configured Node.js; None = that of the extra `schedd[node]`, else the one on PATH."""

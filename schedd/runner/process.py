@@ -1,0 +1,211 @@
+"""One child process: started, signalled as a group, reaped by its own pid.
+
+The child is started by `subprocess.Popen`, which on Linux uses vfork(2) as long as no `preexec_fn`, `user` or
+`group` is asked for: the cost does not depend on the size of the daemon. It leads a session and a process
+group of its own, so that what it starts can be ended with it; its stdout and stderr are one pipe, so that
+their order is the order in which they were written; its end is seen by a pidfd, so that the run ends when
+its process does, whoever still holds the pipe. It is waited for by pid, never by waitpid(-1).
+
+The spawn holds the event loop until the child has called exec: about half a millisecond, and longer only
+when the interpreter's file system is slow.
+
+Rejected: asyncio's own subprocesses (up to 3.13 they wait for the pipe, and they cost 1.5 times as much),
+os.posix_spawn (no working directory), a fork server (a second thing that can die).
+"""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+TRANSIENT = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+"""A spawn that failed for one of these may well succeed a little later."""
+
+CHUNK_BYTES = 64 * 1024
+"""What a pipe holds; one read for each turn of the loop, so that a flood cannot keep others waiting."""
+
+DRAIN_READS = 17
+"""At the end, what is in the pipe is read at once: at most 1 MiB, which is the most a pipe can hold."""
+
+RSS_SLACK_KB = 1024
+"""The kernel counts pages in batches for each processor, so two readings of the same size differ a little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: an exit code or the name of a signal; what it used."""
+
+    code: int | None
+    signal: str | None
+    cpu_ms: int
+    max_rss_kb: int | None
+    """Peak memory; None when it was not above the daemon's own, which hides it (see `_peak`)."""
+
+
+class Process:
+    """A running child. Owns two descriptors, both given back by `close`."""
+
+    def __init__(self, *, pid: int, pidfd: int, output_fd: int) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.output_fd: int | None = output_fd
+
+    def signal_group(self, number: int) -> None:
+        """Signal the child and all that stayed in its group; nothing happens when all are gone."""
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            # PermissionError: what is left runs as somebody else, who is beyond our reach.
+            return
+
+    def group_is_gone(self) -> bool:
+        """Whether nothing is left of the group. The child itself counts until it is reaped."""
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+    def reap(self) -> Exit:
+        """Collect the child, whose pidfd has become readable."""
+        _, status, usage = os.wait4(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return Exit(
+            code if code >= 0 else None,
+            None if code >= 0 else _signal_name(-code),
+            round((usage.ru_utime + usage.ru_stime) * 1000),
+            _peak(usage.ru_maxrss),
+        )
+
+    def read(self) -> bytes | None:
+        """Read one chunk of output: empty at its end, None when there is nothing now."""
+        if self.output_fd is None:
+            return b""
+        try:
+            return os.read(self.output_fd, CHUNK_BYTES)
+        except BlockingIOError:
+            return None
+
+    def close_output(self) -> None:
+        """Give the pipe back."""
+        if self.output_fd is not None:
+            os.close(self.output_fd)
+            self.output_fd = None
+
+    def close(self) -> None:
+        """Give both descriptors back."""
+        self.close_output()
+        os.close(self.pidfd)
+
+
+def spawn(
+    argv: Sequence[str], *, cwd: str, environment: Mapping[str, str], umask: int | None, stdin_fd: int
+) -> Process:
+    """Start a process, with nothing of the daemon's but its identity.
+
+    Raises OSError: with `filename` the program or the directory that is missing, or one of TRANSIENT.
+    """
+    output_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    try:
+        pid = _popen(argv, cwd, environment, -1 if umask is None else umask, (stdin_fd, write_fd))
+    except BaseException:
+        os.close(output_fd)
+        raise
+    finally:
+        os.close(write_fd)
+    os.set_blocking(output_fd, False)
+    # Cannot fail for want of a descriptor: one was given back just now.
+    return Process(pid=pid, pidfd=os.pidfd_open(pid), output_fd=output_fd)
+
+
+def shed_ignored_signals() -> None:
+    """See to it that children start with every signal at its default.
+
+    exec(2) resets what is handled but passes on what is ignored, as SIGINT and SIGQUIT are in what a shell
+    started with `&`, or SIGHUP by nohup. A handler that does nothing ignores as well, and is not passed on.
+    SIGCHLD must not be ignored at all: the kernel would throw the exit codes away. Main thread only.
+    """
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN and number not in {signal.SIGPIPE, signal.SIGXFSZ}:
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else _ignored)
+
+
+def explain(error: OSError, argv: Sequence[str], cwd: str) -> str:
+    """Return one sentence on why a spawn failed."""
+    if error.filename == cwd and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
+        return f"cannot start in the directory {cwd}: {error.strerror}; create it, or correct @cwd"
+    if error.errno == errno.ENOENT:
+        return f"cannot start {argv[0]}: it is not there; install it, or correct the script's #! line"
+    if error.errno == errno.ENOEXEC:
+        return f"cannot start {argv[0]}: it is neither a program nor a script with a #! line"
+    if error.errno == errno.E2BIG:
+        return f"cannot start {argv[0]}: its environment is too large; make @env and @env-file smaller"
+    return f"cannot start {argv[0]}: {error.strerror}"
+
+
+def alive_in_group(group: int) -> bool:
+    """Whether anything of a process group still runs (blocking: it looks at all of /proc).
+
+    What has ended but was not reaped by its new parent does not count. `Process.group_is_gone` cannot tell,
+    and where process 1 is lazy, or is no init at all, as in many containers, it would never be true.
+    """
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    state, _, member_of = file.read().rpartition(b") ")[2].split(maxsplit=3)[:3]
+            except OSError:
+                continue
+            if int(member_of) == group and state not in {b"Z", b"X"}:
+                return True
+    return False
+
+
+def _popen(
+    argv: Sequence[str], cwd: str, environment: Mapping[str, str], umask: int, fds: tuple[int, int]
+) -> int:
+    stdin_fd, write_fd = fds
+    blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=stdin_fd,
+            stdout=write_fd,
+            stderr=write_fd,
+            cwd=cwd,
+            env=environment,
+            umask=umask,
+            start_new_session=True,
+        )
+    finally:
+        if blocked:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    # Reaping is ours: without a return code the object would wait for the pid, too.
+    child.returncode = 0
+    return child.pid
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def _peak(max_rss_kb: int) -> int | None:
+    """Return the peak that wait4 reports, unless it is the daemon's.
+
+    At exec the kernel books the peak of the memory that the child leaves behind on the child, and between
+    vfork and exec that is the daemon's memory (exec_mmap in fs/exec.c).
+    """
+    own_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return max_rss_kb if max_rss_kb > own_kb + RSS_SLACK_KB else None
+
+
+def _ignored(_number: int, _frame: object) -> None:
+    """Do nothing, which is all that ignoring a signal means."""

@@ -1,0 +1,378 @@
+"""Runs scripts: one process each, and exactly one report for each launch, whatever happens.
+
+Launches queue up and are started one for each turn of the event loop, so that a thousand due in one second
+hold nobody up for longer than one spawn. A run's life is a chain of callbacks: `_begin`, `_spawn`, then
+`_readable` and `_exited` by its descriptors, `_finish` when nothing of its group is left, `_concluded`,
+`_report`. Files are read and written in threads of the runner's own.
+
+Rejected: a task for each run (a thousand tasks to do what a callback does), and telling of a run's end while
+something of it is still alive.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from schedd.fire import REASONS, Ended, Outcome, Reason, RunId, Status
+from schedd.host.clock import Clock
+from schedd.runner import environment, leftovers, plan, process, store
+from schedd.runner.command import CannotStartError, Tools
+from schedd.runner.flusher import Flusher
+from schedd.runner.languages.choice import Languages
+from schedd.runner.launch import Launch
+from schedd.runner.plan import Plan, UnreadableError
+from schedd.runner.run import Cause, Run, conclude, leaves_files, outcome, silence
+
+SPAWN_RETRY_S = 0.05
+SPAWN_PATIENCE_S = 10.0
+"""How long to wait for descriptors or processes to become free before a start is given up."""
+
+UNKILLABLE_S = 5.0
+"""A process that KILL has not ended after this (it waits for a dead disk) is not waited for at a stop."""
+
+MOST_PLANS = 65_536
+
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Owns the live processes and their output. Make it on the event loop that it is to use."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        report: Callable[[Ended], None],
+        started: Callable[[RunId, int, int], None],
+        state_dir: str,
+        grace_s: float = 10.0,
+        output_head_bytes: int = 64 * 1024,
+        output_tail_bytes: int = 64 * 1024,
+        python: str | None = None,
+        node: str | None = None,
+        path_env: str = environment.DEFAULT_PATH,
+        redact: Collection[str] = (),
+    ) -> None:
+        """Take all that is the same for every run.
+
+        `report` is called once for each launch, `started` (run id, pid, ms since the epoch) once for each
+        that could be started, before its report. `redact` holds values that are replaced in all output,
+        besides each script's own secrets.
+        """
+        self._clock = clock
+        self._report_to = report
+        self._started = started
+        self._state_dir = os.path.abspath(state_dir)
+        self._loop = asyncio.get_running_loop()
+        self._store = store.Store(state_dir)
+        self._flusher = Flusher(self._loop)
+        self._leftovers = leftovers.Leftovers(self._loop, clock)
+        self._looking = ThreadPoolExecutor(1, thread_name_prefix="runner-plan")
+        self._runs: dict[RunId, Run] = {}
+        self._queue: deque[Run] = deque()
+        self._turning: asyncio.Handle | None = None
+        self._refused_since: float | None = None
+        self._idle = asyncio.Event()
+        self._null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        if threading.current_thread() is threading.main_thread():
+            process.shed_ignored_signals()
+        self.adopt(
+            grace_s=grace_s,
+            output_head_bytes=output_head_bytes,
+            output_tail_bytes=output_tail_bytes,
+            python=python,
+            node=node,
+            path_env=path_env,
+            redact=redact,
+        )
+
+    def adopt(
+        self,
+        *,
+        grace_s: float,
+        output_head_bytes: int,
+        output_tail_bytes: int,
+        python: str | None,
+        node: str | None,
+        path_env: str,
+        redact: Collection[str],
+    ) -> None:
+        """Take these settings for the runs that are asked for from now on (they may change with a reload)."""
+        self._grace_s = grace_s
+        self._head_bytes = output_head_bytes
+        self._tail_bytes = output_tail_bytes
+        self._redact = tuple(redact)
+        self._languages = Languages(Tools(path_env, python, node))
+        self._nice = shutil.which("nice", path=path_env) or "/usr/bin/nice"
+        self._surroundings = environment.surroundings(path=path_env, state_dir=self._state_dir)
+        self._plans: dict[str, Plan] = {}
+
+    def start(self, launch: Launch) -> None:
+        """Run this, as soon as its turn comes; `report` will tell."""
+        run_id = launch.fire.run_id
+        assert run_id not in self._runs, run_id
+        run = Run(launch, head_bytes=self._head_bytes, tail_bytes=self._tail_bytes, redact=self._redact)
+        self._runs[run_id] = run
+        self._queue.append(run)
+        self._next_turn()
+
+    def stop(self, run_id: RunId, reason: Reason, text: str) -> bool:
+        """End a run: TERM to its group, after the grace KILL; its outcome is error/`reason` with this text.
+
+        False when there is no such run, or its process has already ended. A run that was already told to end
+        keeps its first reason.
+        """
+        assert reason in REASONS[Status.ERROR], reason
+        run = self._runs.get(run_id)
+        if run is None or run.exit is not None:
+            return False
+        self._end(run, Cause(Status.ERROR, reason, text))
+        return True
+
+    def live(self) -> tuple[tuple[RunId, int, int], ...]:
+        """Return (run id, pid, start in ms since the epoch) of all processes, in the order of their start."""
+        return tuple(
+            (run_id, run.process.pid, run.started_ms)
+            for run_id, run in self._runs.items()
+            if run.process is not None and run.started_ms is not None
+        )
+
+    async def output(self, run_id: RunId) -> bytes | None:
+        """Return what a run printed (so far, if it is live): its kept head and tail. None for nothing."""
+        run = self._runs.get(run_id)
+        if run is not None:
+            return run.output.kept() or None
+        return await asyncio.to_thread(store.read_output, self._state_dir, run_id)
+
+    async def result(self, run_id: RunId) -> str | None:
+        """Return a finished run's result as JSON text, at most 64 KiB; None when it had none."""
+        if run_id in self._runs:
+            return None
+        return await asyncio.to_thread(store.read_result, self._state_dir, run_id)
+
+    def follow(self, run_id: RunId) -> AsyncIterator[bytes]:
+        """Yield the output of a live run: what is kept of it, then what comes, until it is over.
+
+        Nothing at all for a run that is not live. Who is slow gets a counted gap, and is never waited for.
+        """
+        run = self._runs.get(run_id)
+        return silence() if run is None else run.follow()
+
+    async def close(self) -> None:
+        """End what is still running and wait for it, then give everything back. Every launch is reported.
+
+        A process that even KILL does not end within some seconds is reported, and left to the kernel.
+        """
+        for run in tuple(self._runs.values()):
+            if run.exit is None:
+                self._end(run, Cause(Status.ERROR, Reason.STOPPED, "stopped, because schedd was stopped"))
+        try:
+            async with asyncio.timeout(self._grace_s + UNKILLABLE_S):
+                while self._runs:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            for run in tuple(self._runs.values()):
+                self._abandon(run)
+        if self._turning is not None:
+            self._turning.cancel()
+        self._flusher.close()
+        self._looking.shutdown(wait=False)
+        os.close(self._null_fd)
+
+    def _next_turn(self, delay_s: float = 0) -> None:
+        if self._turning is None:
+            self._turning = (
+                self._loop.call_later(delay_s, self._turn) if delay_s else self._loop.call_soon(self._turn)
+            )
+
+    def _turn(self) -> None:
+        """Start one of those that wait."""
+        self._turning = None
+        run = self._queue.popleft()
+        if not run.over:
+            self._begin(run)
+        if self._queue:
+            self._next_turn()
+
+    def _begin(self, run: Run) -> None:
+        """Spawn a run whose file is known as it is now; have the file looked at first if it is not."""
+        schedule = run.launch.schedule
+        if run.plan is None:
+            try:
+                stamp = plan.stamp_of(os.stat(schedule.path))
+            except OSError as error:
+                self._refuse(run, plan.unreadable(schedule, error))
+                return
+            known = self._plans.get(schedule.path)
+            if known is None or known.stamp != stamp:
+                looked = self._loop.run_in_executor(self._looking, plan.make, schedule, self._languages)
+                looked.add_done_callback(partial(self._looked, run, self._plans))
+                return
+            run.plan = known
+        self._spawn(run, run.plan)
+
+    def _looked(self, run: Run, plans: dict[str, Plan], looked: "asyncio.Future[Plan]") -> None:
+        """Remember the plan among those that were made with the same settings, and go on."""
+        try:
+            run.plan = looked.result()
+        except (UnreadableError, CannotStartError) as error:
+            if not run.over:
+                self._refuse(run, error)
+            return
+        if len(plans) >= MOST_PLANS:
+            del plans[next(iter(plans))]
+        plans[run.launch.schedule.path] = run.plan
+        if not run.over:
+            self._queue.appendleft(run)
+            self._next_turn()
+
+    def _spawn(self, run: Run, how: Plan) -> None:
+        schedule = run.launch.schedule
+        run.place = self._store.place_for(run.launch.fire.run_id)
+        store.made_or_logged(self._surroundings.state_dir_of(schedule.script))
+        started_ms, started_s = self._clock.now_ms(), self._clock.monotonic()
+        cwd = schedule.cwd or os.path.dirname(schedule.path)
+        argv = how.argv if schedule.nice is None else (self._nice, "-n", str(schedule.nice), *how.argv)
+        try:
+            variables = self._surroundings.for_run(
+                run.launch, started_ms=started_ms, result_path=f"{run.place}.result"
+            )
+            child = process.spawn(
+                argv, cwd=cwd, environment=variables, umask=schedule.umask, stdin_fd=self._null_fd
+            )
+        except CannotStartError as error:
+            self._refuse(run, error)
+        except ValueError as error:
+            self._refuse(run, CannotStartError(f"cannot start {argv[0]}: {error} in @env or @env-file"))
+        except OSError as error:
+            self._plans.pop(schedule.path, None)
+            if error.errno not in process.TRANSIENT or not self._wait_for_room(run):
+                self._refuse(run, CannotStartError(process.explain(error, argv, cwd)))
+        else:
+            self._refused_since = None
+            run.process, run.started_ms, run.started_s = child, started_ms, started_s
+            self._watch(run, child)
+            self._started(run.launch.fire.run_id, child.pid, started_ms)
+
+    def _wait_for_room(self, run: Run) -> bool:
+        """Put a run that found no room back to the front of the queue; False when it waited long enough."""
+        now_s = self._clock.monotonic()
+        if self._refused_since is None:
+            self._refused_since = now_s
+        if now_s - self._refused_since > SPAWN_PATIENCE_S:
+            return False
+        self._queue.appendleft(run)
+        self._next_turn(SPAWN_RETRY_S)
+        return True
+
+    def _watch(self, run: Run, child: process.Process) -> None:
+        self._loop.add_reader(child.pidfd, self._exited, run, child)
+        if child.output_fd is not None:
+            self._loop.add_reader(child.output_fd, self._readable, run, child)
+        limit_ms = run.launch.timeout_ms
+        if limit_ms:
+            cause = Cause(
+                Status.TIMEOUT, Reason.TIMEOUT, f"ran longer than its limit of {limit_ms / 1000:g} seconds"
+            )
+            run.set_timer(self._loop.call_later(limit_ms / 1000, self._end, run, cause))
+
+    def _end(self, run: Run, cause: Cause) -> None:
+        """Tell a run to end, unless it was told so before."""
+        if run.cause is not None:
+            return
+        run.cause = cause
+        if run.process is None:
+            run.over = True
+            self._loop.call_soon(self._never_ran, run, cause)
+            return
+        run.process.signal_group(signal.SIGTERM)
+        run.set_timer(self._loop.call_later(self._grace_s, run.process.signal_group, signal.SIGKILL))
+
+    def _readable(self, run: Run, child: process.Process) -> None:
+        chunk = child.read()
+        if chunk:
+            run.take(chunk)
+            self._flusher.touch(run)
+        elif chunk is not None:
+            self._close_output(child)
+
+    def _exited(self, run: Run, child: process.Process) -> None:
+        """The process has ended; its leftovers may not have."""
+        self._loop.remove_reader(child.pidfd)
+        run.exit = child.reap()
+        run.ended_ms = self._clock.now_ms()
+        run.duration_ms = round((self._clock.monotonic() - run.started_s) * 1000)
+        if run.cause is None:
+            run.set_timer(None)
+        patience_s = leftovers.PATIENCE_S if run.cause is None else self._grace_s
+        self._leftovers.see_off(child, patience_s=patience_s, gone=partial(self._finish, run, child))
+
+    def _finish(self, run: Run, child: process.Process) -> None:
+        """Read what is left in the pipe, and have files written and read if there are any."""
+        if run.over:
+            return
+        run.set_timer(None)
+        for _ in range(process.DRAIN_READS):
+            chunk = child.read()
+            if not chunk:
+                break
+            run.take(chunk)
+        run.finish_output()
+        self._close_output(child)
+        if not leaves_files(run):
+            self._report(run, outcome(run, returned=None, exception=None))
+            return
+        piece = run.piece(whole=True) if run.output_bytes else None
+        concluded = self._flusher.last(run, partial(conclude, run, piece))
+        concluded.add_done_callback(partial(self._concluded, run))
+
+    def _concluded(self, run: Run, concluded: "asyncio.Future[tuple[str | None, str | None]]") -> None:
+        returned, exception = concluded.result()
+        if not run.over:
+            self._report(run, outcome(run, returned=returned, exception=exception))
+
+    def _close_output(self, child: process.Process) -> None:
+        if child.output_fd is not None:
+            self._loop.remove_reader(child.output_fd)
+            child.close_output()
+
+    def _refuse(self, run: Run, error: CannotStartError | UnreadableError) -> None:
+        """Report a run that could not be started."""
+        gone = isinstance(error, UnreadableError)
+        status, reason = (Status.LOAD_ERROR, Reason.UNREADABLE) if gone else (Status.ERROR, Reason.SPAWN)
+        self._never_ran(run, Cause(status, reason, str(error)))
+
+    def _never_ran(self, run: Run, cause: Cause) -> None:
+        self._report(
+            run,
+            Outcome(
+                status=cause.status, reason=cause.reason, error=cause.error, ended_ms=self._clock.now_ms()
+            ),
+        )
+
+    def _abandon(self, run: Run) -> None:
+        """Report a run whose process cannot be ended, and no longer look at it."""
+        assert run.cause is not None
+        pid = None if run.process is None else run.process.pid
+        _log.error("process %s of run %s did not end after SIGKILL; left alone", pid, run.launch.fire.run_id)
+        if run.process is not None:
+            self._loop.remove_reader(run.process.pidfd)
+            self._close_output(run.process)
+        error = f"{run.cause.error}; process {pid} did not end after SIGKILL"
+        self._never_ran(run, Cause(run.cause.status, run.cause.reason, error))
+
+    def _report(self, run: Run, how: Outcome) -> None:
+        run.close()
+        self._flusher.forget(run)
+        del self._runs[run.launch.fire.run_id]
+        if not self._runs:
+            self._idle.set()
+        self._report_to(Ended(run.launch.fire, how))

@@ -1,0 +1,323 @@
+"""The header of a script: which directives its leading comments hold, and where.
+
+The header is the whole definition of a schedule, so reading it is made dull on purpose: bytes in, a frozen
+`Header` out, no file, no clock, no exception. What the author got wrong is a value, a `Problem` with line
+and column, and reading goes on behind it, so that one look at a file names everything there is to mend.
+
+The grammar is one of lines, the same for every language. Parsing each language's own comments was
+rejected: a header would then mean different things in `.py` and `.sql`, and a file without a known
+extension could have none. What the values mean is not decided here but in `schedd.scripts.registration`.
+"""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schedd.fire import Reason
+
+HEADER_BYTES = 16 * 1024
+"""A header ends here at the latest, so that a huge file costs one small read."""
+
+SUPPORTED = (
+    "schedule",
+    "timezone",
+    "timeout",
+    "schedule-timeout",
+    "enabled",
+    "token",
+    "websocket",
+    "description",
+    "label",
+    "tags",
+    "tag",
+    "overlap",
+    "concurrent",
+    "env",
+    "env-file",
+    "cwd",
+    "umask",
+    "nice",
+    "runtime",
+)
+"""The directives that mean something to this version, in the order of the documentation."""
+
+UNSUPPORTED = (
+    "lock",
+    "jitter",
+    "catchup",
+    "deadline",
+    "retry",
+    "calendar",
+    "expect",
+    "user",
+    "group",
+    "memory",
+    "cpu",
+    "pids",
+    "files",
+    "shell-limit",
+    "mode",
+    "requires",
+    "notify",
+    "detach",
+)
+"""Reserved names: a script that relies on one is refused rather than run without it."""
+
+REPEATABLE = frozenset({"env", "token", "tag", "expect"})
+
+_KNOWN = frozenset(SUPPORTED + UNSUPPORTED)
+# Tags of JSDoc and its kin that look like ours: "did you mean @files?" below "@file" would be noise.
+_FOREIGN = frozenset({"file", "fires", "module", "jsxruntime"})
+_NEAR = 0.8  # difflib's ratio: one letter lost, doubled, swapped or mistyped, in names from four letters on
+_LONGEST_NAME = 24
+
+_PREFIXES = ("//", "#", "--", ";")
+_STRICT = re.compile(r"""(['"])use strict\1\s*;?""")
+# Each of these reads a line once from left to right: no two neighbouring repeats can match the same text.
+_COMMENT = re.compile(
+    r"\s*(?P<prefix>//+|#+|--+|;+)(?P<gap>\s*)@(?P<name>[A-Za-z]\S*)(?:\s+(?P<value>.*))?", re.DOTALL
+)
+_IN_BLOCK = re.compile(r"[\s*]*@(?P<name>[A-Za-z]\S*)(?:\s+(?P<value>.*))?", re.DOTALL)
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a script was not registered, or (as a warning) what looks wrong about it."""
+
+    path: str
+    """Relative to the scripts directory; `.` is that directory itself."""
+    reason: str
+    line: int | None = None
+    """Counted from 1; None when the file as a whole is meant."""
+    column: int | None = None
+    """Counted from 1, in characters."""
+    cause: Reason = Reason.PREFLIGHT
+    """Which kind of refusal it is, for the fires log: preflight, unreadable, unsafe or websocket."""
+
+    def __str__(self) -> str:
+        """Write it as compilers do, `path:line:column: reason`, so that editors can jump there."""
+        place = self.path if self.line is None else f"{self.path}:{self.line}:{self.column or 1}"
+        return f"{place}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One `@name value` line; `value` is unquoted and stripped, and empty when the name stands alone."""
+
+    name: str
+    value: str
+    line: int
+    column: int
+    """Of the value's first character; of the `@` when there is no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the leading comments of a file say."""
+
+    directives: tuple[Directive, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    nearly: tuple[Problem, ...] = ()
+    """Those warnings which say that `@schedule` itself was almost written; they count in any file."""
+
+    def get(self, name: str) -> Directive | None:
+        """Return the (first) directive of this name."""
+        return next((found for found in self.directives if found.name == name), None)
+
+    def all(self, name: str) -> tuple[Directive, ...]:
+        """Return all directives of this name, in the order of the file."""
+        return tuple(found for found in self.directives if found.name == name)
+
+
+def has_schedule(data: bytes) -> bool:
+    """Tell quickly whether `read_header` could find `@schedule` in these bytes; False is certain."""
+    return data.find(b"@schedule", 0, HEADER_BYTES) >= 0 or data[:2] in _UTF16
+
+
+def may_have_directives(data: bytes) -> bool:
+    """Tell quickly whether `read_header` could find anything at all (a misspelt `@schedul`, say)."""
+    return data.find(b"@", 0, HEADER_BYTES) >= 0
+
+
+def read_header(data: bytes, path: str = "") -> Header:
+    """Read the header from the first bytes of a file; `path` is what its problems will name.
+
+    Give one byte more than `HEADER_BYTES` of a longer file: that is how a cut-off header is noticed.
+    """
+    reader = _Reader(path)
+    reader.read(data)
+    return Header(
+        tuple(reader.directives), tuple(reader.problems), tuple(reader.warnings), tuple(reader.nearly)
+    )
+
+
+class _Reader:
+    """Goes through the lines of one file; at most one comment block is entered."""
+
+    def __init__(self, path: str) -> None:
+        self.directives: list[Directive] = []
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.nearly: list[Problem] = []
+        self._path = path
+        self._in_block = False
+        self._had_block = False
+        self._is_second = False
+        self._is_utf8 = True
+
+    def read(self, data: bytes) -> None:
+        if data[:2] in _UTF16:
+            self._not_utf8("UTF-16", line=1, column=1)
+            data = data[: HEADER_BYTES - 2].decode("utf-16", "replace").encode()
+        line = 0
+        for line, raw in enumerate(_lines(data), 1):
+            text = raw.decode("utf-8", "surrogateescape").removesuffix("\r")
+            if not self._line(text, line=line, shift=0):
+                return
+        if len(data) > HEADER_BYTES:
+            kib = HEADER_BYTES // 1024
+            self._warn(f"the header goes on beyond {kib} KiB: nothing behind line {line} is read", line=line)
+
+    def _line(self, text: str, *, line: int, shift: int) -> bool:
+        """Take one line (or what stands behind a block on it); False when it is code: the header is over."""
+        if self._in_block:
+            return self._block(text, line=line, shift=shift)
+        stripped = text.lstrip()
+        if not stripped or _STRICT.fullmatch(stripped.rstrip()):
+            return True
+        if stripped.startswith("/*"):
+            return self._open(text, line=line, shift=shift)
+        if not stripped.startswith(_PREFIXES):
+            return False
+        self._check_encoding(text, line=line, shift=shift)
+        if line == 1 and stripped.startswith("#!"):
+            return True
+        if match := _COMMENT.match(text):
+            prefix, gap = match["prefix"], match["gap"]
+            if gap and prefix in _PREFIXES:
+                self._directive(match, line=line, shift=shift)
+            elif match["name"] in _KNOWN:
+                spelt = next(known for known in _PREFIXES if prefix.startswith(known))
+                what = f"`{_shown(prefix + gap)}@{match['name']}` is a plain comment"
+                self._miss(match["name"], what, f"{spelt} @{match['name']}", line=line)
+        return True
+
+    def _open(self, text: str, *, line: int, shift: int) -> bool:
+        start = text.index("/*")
+        self._is_second = self._had_block
+        self._in_block = self._had_block = True
+        return self._block(text[start + 2 :], line=line, shift=shift + start + 2)
+
+    def _block(self, text: str, *, line: int, shift: int) -> bool:
+        inside, end, rest = text.partition("*/")
+        match = _IN_BLOCK.match(inside)
+        if self._is_second:
+            is_schedule = match is not None and match["name"] == "schedule"
+            if is_schedule and all(found.name != "schedule" for found in self.directives):
+                self._miss("schedule", "only the first comment block is read", "// @schedule", line=line)
+            return not end
+        self._check_encoding(text, line=line, shift=shift)
+        if match and end and rest[:1].isdigit():
+            self._ended_by_value(text, line=line, shift=shift, column=shift + len(inside) + 1)
+            return False
+        if match:
+            self._directive(match, line=line, shift=shift)
+        if not end:
+            return True
+        self._in_block = False
+        return self._line(rest, line=line, shift=shift + len(inside) + 2)
+
+    def _ended_by_value(self, text: str, *, line: int, shift: int, column: int) -> None:
+        """`*/5` in a block ends the block, for the script's language too: say so, once."""
+        whole = _IN_BLOCK.match(text.rstrip().removesuffix("*/"))
+        assert whole is not None
+        self._directive(whole, line=line, shift=shift)
+        instead = f"// @{whole['name']} {whole['value'] or ''}".rstrip()
+        self._problem(
+            f"the `*/` ends the comment block here: write `{_shown(instead)}`", line=line, column=column
+        )
+
+    def _directive(self, match: re.Match[str], *, line: int, shift: int) -> None:
+        name = match["name"]
+        at = shift + match.start("name")  # the column of the `@`, counted from 1
+        if name not in _KNOWN:
+            if suggestion := _suggestion(name):
+                what = f"`@{_shown(name)}` is not a directive"
+                self._miss(suggestion, what, f"@{suggestion}", line=line, column=at)
+            return
+        value, skipped = _unquoted(match["value"] or "")
+        column = shift + match.start("value") + skipped + 1 if value else at
+        if odd := [char for char in value if unicodedata.category(char) == "Cc" and char != "\t"]:
+            reason = f"@{name} holds the control character U+{ord(odd[0]):04X}: remove it"
+            self._problem(reason, line=line, column=column)
+            value = "".join(char for char in value if char not in odd)
+        first = next((found for found in self.directives if found.name == name), None)
+        if first is not None and name not in REPEATABLE:
+            self._problem(f"@{name} stands twice, first in line {first.line}: keep one", line=line, column=at)
+            return
+        self.directives.append(Directive(name, value, line, column))
+
+    def _check_encoding(self, text: str, *, line: int, shift: int) -> None:
+        if not self._is_utf8 or text.isascii():
+            return
+        odd = next((index for index, char in enumerate(text) if "\udc80" <= char <= "\udcff"), None)
+        if odd is not None:
+            self._not_utf8(f"byte 0x{ord(text[odd]) - 0xDC00:02x}", line=line, column=shift + odd + 1)
+
+    def _not_utf8(self, what: str, *, line: int, column: int) -> None:
+        self._is_utf8 = False
+        self._problem(f"the header is not UTF-8 ({what}): save the file as UTF-8", line=line, column=column)
+
+    def _problem(self, reason: str, *, line: int, column: int) -> None:
+        self.problems.append(Problem(self._path, reason, line, column))
+
+    def _warn(self, reason: str, *, line: int, column: int = 1) -> Problem:
+        warning = Problem(self._path, reason, line, column)
+        self.warnings.append(warning)
+        return warning
+
+    def _miss(self, name: str, what: str, instead: str, *, line: int, column: int = 1) -> None:
+        warning = self._warn(f"{what}: did you mean `{instead}`?", line=line, column=column)
+        if name == "schedule":
+            self.nearly.append(warning)
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    """Yield the lines of the header's bytes, but not the one that the limit cuts in two."""
+    lines = data[:HEADER_BYTES].removeprefix(_BOM).split(b"\n")
+    if len(data) > HEADER_BYTES:
+        lines.pop()
+    return iter(lines)
+
+
+def _unquoted(raw: str) -> tuple[str, int]:
+    """Return the value without its quotes, and how many characters of `raw` stand before it."""
+    value = raw.rstrip()
+    quote = value[:1]
+    if len(value) >= 2 and quote in {"'", '"'} and value[-1] == quote and quote not in value[1:-1]:
+        inner = value[1:-1]
+        return inner.strip(), 1 + len(inner) - len(inner.lstrip())
+    return value, 0
+
+
+def _suggestion(name: str) -> str | None:
+    """Return the directive that was probably meant; None for the names of other tools."""
+    plain = name.rstrip(":=,;.").lower()
+    if plain in _KNOWN:
+        return plain
+    if plain in _FOREIGN or len(plain) > _LONGEST_NAME:
+        return None
+    close = difflib.get_close_matches(plain, SUPPORTED + UNSUPPORTED, n=1, cutoff=_NEAR)
+    return close[0] if close else None
+
+
+def _shown(text: str) -> str:
+    """Quote the file: short, and without what a terminal or JSON could not take."""
+    short = text if len(text) <= 60 else text[:59] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)

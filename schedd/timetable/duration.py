@@ -1,0 +1,36 @@
+"""Durations as people write them: `90s`, `1h30m`, `1.5h`, `250ms`.
+
+One spelling for all directives and settings. A number without a unit is refused here: whether it means
+milliseconds (`@timeout 5000`) or nothing at all is for the caller to say. Fractions are exact integers of
+milliseconds or an error; floats were rejected, `0.1h` must be 360,000 ms and not one less.
+"""
+
+import re
+from fractions import Fraction
+from typing import Final
+
+MAX_DAYS: Final = 3660
+"""Ten years: beyond it a duration is a typing error, and timers overflow long after it."""
+
+UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+_TERM = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(ms|[smhd])", re.ASCII)
+_MAX_CHARS = 32
+
+
+def parse_ms(text: str) -> int:
+    """Read a duration and return it in milliseconds (0 is allowed).
+
+    Raises ValueError with one sentence: no unit, an unknown unit, finer than a millisecond, over ten years.
+    """
+    text = text.strip()
+    if re.fullmatch(r"[0-9.]+", text):
+        raise ValueError(f"'{text[:_MAX_CHARS]}' has no unit, write {text[:_MAX_CHARS]}s or use ms, m, h, d")
+    if len(text) > _MAX_CHARS or not re.fullmatch(f"(?:{_TERM.pattern})+", text, re.ASCII):
+        raise ValueError(f"{text[:_MAX_CHARS]!a} is not a duration, write it like 90s, 1h30m or 250ms")
+    total = sum(Fraction(number) * UNIT_MS[unit] for number, unit in _TERM.findall(text))
+    if total.denominator != 1:
+        raise ValueError(f"'{text}' is finer than a millisecond")
+    if total > MAX_DAYS * UNIT_MS["d"]:
+        raise ValueError(f"'{text}' is longer than {MAX_DAYS} days")
+    return int(total)

@@ -1,0 +1,249 @@
+"""One run: that it is in flight, how it ended, what it printed, and stopping it.
+
+A run that a limited token may not see does not exist for it: 404, not 403, since an id says nothing.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import hdrs, web
+
+from schedd.fire import Entry, RunId
+from schedd.ledger.history import Query
+from schedd.timetable import instant
+from schedd.web import answers, body, query, state, types
+from schedd.web.answers import AnswerError
+from schedd.web.control import RunView
+
+MAX_STREAMS = 128
+"""Followers at once; each holds a connection and a listener of the runner."""
+
+LOOK_S = 5.0
+"""How long a follower may be gone before the silence of its run lets us notice."""
+
+WRITE_S = 20.0
+"""A follower that takes nothing for so long is cut."""
+
+TEXT = "text/plain; charset=utf-8"
+
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+_NULL = msgspec.Raw(b"null")
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """Answer `GET /runs`."""
+    query.read(request)
+    caller = request[state.CALLER]
+    runs = tuple(_item(view) for view in state.of(request).control.runs() if caller.sees(view.fire.script))
+    return answers.found(request, types.RunsAnswer(total=len(runs), runs=runs))
+
+
+async def one(request: web.Request) -> web.Response:
+    """Answer `GET /runs/{runId}`."""
+    query.read(request)
+    found = await _find(request)
+    if isinstance(found, Entry):
+        result = await state.of(request).control.result(found.run_id)
+        return answers.found(request, _ended(found, result))
+    return answers.found(request, _in_flight(found))
+
+
+async def output(request: web.Request) -> web.StreamResponse:
+    """Answer `GET /runs/{runId}/output`: what there is, a range of it, or all of it as it comes."""
+    follow = query.boolean(query.read(request, ("follow",)), "follow")
+    found = await _find(request)
+    here = state.of(request)
+    if follow and isinstance(found, RunView):
+        return await _stream(request, here, found.fire.run_id)
+    run_id = found.run_id if isinstance(found, Entry) else found.fire.run_id
+    return _text(request, await here.control.output(run_id) or b"")
+
+
+async def stop(request: web.Request) -> web.Response:
+    """Answer `POST /runs/{runId}/stop`. Allowed while draining: it is what a person in a hurry wants then."""
+    await body.read(request, types.StopRequest)
+    found = await _find(request)
+    if isinstance(found, RunView):
+        run_id = found.fire.run_id
+        if await state.of(request).control.stop(run_id, by=request[state.CALLER].name):
+            return answers.done(types.StopAnswer(run_id=run_id, stopping=True))
+    raise answers.AnswerError(409, "the run is over")
+
+
+async def _find(request: web.Request) -> RunView | Entry:
+    """Return the run of the path, in flight or ended. Raises AnswerError (404)."""
+    control, caller = state.of(request).control, request[state.CALLER]
+    run_id = query.run_id(request.match_info["runId"])
+    if run_id is not None:
+        for view in control.runs():
+            if view.fire.run_id == run_id and caller.sees(view.fire.script):
+                return view
+        page = await control.history(Query(run_id=run_id, limit=1, include_rotated=True))
+        for entry in page.entries:
+            if caller.sees(entry.script_path):
+                return entry
+    raise answers.not_found("run not found")
+
+
+def _item(view: RunView) -> types.RunItem:
+    fire = view.fire
+    return types.RunItem(
+        run_id=fire.run_id,
+        state=_state(view),
+        script_path=fire.script,
+        expression=fire.expression,
+        kind=fire.kind,
+        slot=None if fire.slot is None else instant.from_slot(fire.slot),
+        attempt=fire.attempt,
+        started_at=None if view.started_ms is None else instant.from_ms(view.started_ms),
+        pid=view.pid,
+        timeout_ms=view.timeout_ms,
+    )
+
+
+def _state(view: RunView) -> types.RunState:
+    if view.held:
+        return "held"
+    return "starting" if view.started_ms is None else "running"
+
+
+def _in_flight(view: RunView) -> types.RunAnswer:
+    return types.RunAnswer(**msgspec.structs.asdict(_item(view)), entry=None, result=_NULL)
+
+
+def _ended(entry: Entry, result: str | None) -> types.RunAnswer:
+    return types.RunAnswer(
+        run_id=entry.run_id,
+        state="ended",
+        script_path=entry.script_path,
+        expression=entry.expression,
+        kind=entry.kind,
+        slot=entry.slot,
+        attempt=entry.attempt or 1,
+        started_at=entry.started_at,
+        pid=None,
+        timeout_ms=None,
+        entry=entry,
+        result=_raw(result),
+    )
+
+
+def _raw(result: str | None) -> msgspec.Raw:
+    """Return a result as JSON; one that was cut short becomes a text, so that the answer stays JSON."""
+    if result is None:
+        return _NULL
+    try:
+        return msgspec.json.decode(result, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return msgspec.Raw(msgspec.json.encode(result))
+
+
+def _text(request: web.Request, whole: bytes) -> web.Response:
+    """Answer with a text, the range of it that is asked for, or 304."""
+    tag = answers.etag(whole)
+    wanted = _range(request, tag, len(whole))
+    headers = {
+        hdrs.ETAG: f'"{tag}"',
+        hdrs.ACCEPT_RANGES: "bytes",
+        hdrs.CACHE_CONTROL: "private, no-cache",
+        hdrs.CONTENT_TYPE: TEXT,
+    }
+    if answers.has(request, tag):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if wanted is None:
+        return web.Response(body=whole, headers=headers)
+    headers[hdrs.CONTENT_RANGE] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(whole)}"
+    return web.Response(
+        status=HTTPStatus.PARTIAL_CONTENT, body=whole[wanted.start : wanted.stop], headers=headers
+    )
+
+
+def _range(request: web.Request, tag: str, size: int) -> range | None:
+    """Return the one range that is asked for; None = the whole (also for several, or of another version).
+
+    Raises AnswerError (416) for a range that begins behind the end.
+    """
+    asked = _RANGE.fullmatch(request.headers.get(hdrs.RANGE, ""))
+    if asked is None or request.headers.get(hdrs.IF_RANGE, f'"{tag}"') != f'"{tag}"':
+        return None
+    first, last = asked.groups()
+    if first:
+        start, stop = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < start:
+            return None
+    elif last:
+        start, stop = max(size - int(last), 0), size
+    else:
+        return None
+    if start >= stop:
+        raise AnswerError(
+            416,
+            f"the output has {size} bytes: the range begins behind its end",
+            headers={hdrs.CONTENT_RANGE: f"bytes */{size}"},
+        )
+    return range(start, stop)
+
+
+async def _stream(request: web.Request, here: state.State, run_id: RunId) -> web.StreamResponse:
+    """Send the output of a run as it comes, until the run ends, the client leaves or the sockets close."""
+    if here.streams >= MAX_STREAMS or here.closing.is_set():
+        raise answers.unavailable()
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: TEXT, hdrs.CACHE_CONTROL: "no-store"})
+    # Proxies that buffer would make a live stream a late one.
+    response.headers["X-Accel-Buffering"] = "no"
+    await response.prepare(request)
+    if request.method == hdrs.METH_HEAD:
+        return response
+    here.streams += 1
+    chunks = here.control.follow(run_id)
+    try:
+        await _copy(request, response, here.closing, chunks)
+    except (ConnectionError, TimeoutError):
+        # The client left, or takes nothing: either way there is nobody to tell.
+        response.force_close()
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        here.streams -= 1
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+    return response
+
+
+async def _copy(
+    request: web.Request,
+    response: web.StreamResponse,
+    closing: asyncio.Event,
+    chunks: AsyncIterator[bytes],
+) -> None:
+    """Copy chunks to the response; a client that left is noticed at the next chunk, or the next look."""
+    closed = asyncio.ensure_future(closing.wait())
+    chunk = asyncio.ensure_future(_next(chunks))
+    try:
+        while not closing.is_set():
+            await asyncio.wait((chunk, closed), timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            if request.transport is None or request.transport.is_closing():
+                return
+            if not chunk.done():
+                continue
+            piece = chunk.result()
+            if piece is None:
+                return
+            async with asyncio.timeout(WRITE_S):
+                await response.write(piece)
+            chunk = asyncio.ensure_future(_next(chunks))
+    finally:
+        for task in (closed, chunk):
+            task.cancel()
+        await asyncio.gather(closed, chunk, return_exceptions=True)
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    """Return the next chunk that is not empty; None at the end."""
+    async for piece in chunks:
+        if piece:
+            return piece
+    return None

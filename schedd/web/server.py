@@ -1,0 +1,291 @@
+"""The sockets: TCP and the Unix socket, opened in order and closed in order.
+
+`serve` binds before it promises anything, so that a port in use is one clear sentence at the start. The
+Unix socket is bound under another name, given its mode, and then moved to its place: nobody can connect
+before the mode holds, and a stale file of a daemon that was killed is replaced in the same step. A live one
+is refused (the lock on the state directory is the real guard; this one names the socket).
+
+aiohttp answers in plain text what it cannot even parse, and what a handler did not expect; `_Conversation`
+gives both our form of errors. It is also why nothing in this package catches `Exception`: aiohttp does, at
+the very bottom, and calls us.
+"""
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import socket
+import ssl
+import stat
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from schedd.errors import ConfigError, StateError
+from schedd.web import answers, gate, state
+from schedd.web.answers import AnswerError
+
+LOG = logging.getLogger(__name__)
+
+SOCKET_MODE = 0o660
+BACKLOG = 128
+STOP_S = 5.0
+"""How long requests in flight may take to end once the sockets close."""
+KEEPALIVE_S = 75.0
+LINGER_S = 2.0
+"""How long the rest of a refused body is read, so that the client sees the refusal."""
+PROBE_S = 1.0
+
+_SUN_PATH_BYTES = 107
+_NEW = ".new"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Where the API can be reached."""
+
+    host: str | None
+    port: int | None
+    """The real one, also when 0 was asked for."""
+    url: str | None
+    socket_path: str | None
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    app: web.Application,
+    *,
+    host: str | None = None,
+    port: int = 0,
+    socket_path: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    behind_proxy: bool = False,
+    stop_s: float = STOP_S,
+) -> AsyncIterator[Bound]:
+    """Serve an application while the context is open.
+
+    Args:
+        app: what `app.build` returned.
+        host: the address to listen on; None = no TCP.
+        port: 0 = a free one.
+        socket_path: of the Unix socket; None = none.
+        tls: makes TCP speak HTTPS.
+        behind_proxy: a proxy with TLS stands before it, so that it may listen beyond loopback.
+        stop_s: how long requests in flight may take to end.
+
+    Raises:
+        ConfigError: an address that cannot be, or one beyond loopback without `tls` or `behind_proxy`.
+        StateError: the address or the socket is taken, or may not be used.
+    """
+    runner = _Runner(
+        app,
+        access_log=None,
+        logger=LOG,
+        keepalive_timeout=KEEPALIVE_S,
+        lingering_time=LINGER_S,
+        # aiohttp waits twice: for the handlers, and once more after it has cut their bodies.
+        shutdown_timeout=stop_s / 2,
+        auto_decompress=False,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = []
+        if host is not None:
+            sockets = await _tcp(host, port, guarded=tls is not None or behind_proxy)
+            for sock in sockets:
+                stack.callback(sock.close)
+        unix = None if socket_path is None else stack.enter_context(_unix(socket_path))
+        await runner.setup()
+        stack.push_async_callback(_stop, runner, app)
+        for sock in sockets:
+            await web.SockSite(runner, sock, ssl_context=tls, backlog=BACKLOG).start()
+        if unix is not None:
+            await web.SockSite(runner, unix, backlog=BACKLOG).start()
+        yield _bound(host, sockets, socket_path, secure=tls is not None)
+
+
+class _Runner(web.AppRunner):
+    """An AppRunner whose connections are `_Conversation`s."""
+
+    async def _make_server(self) -> web.Server:
+        plain = await super()._make_server()
+        return _Server(plain, self.app[state.STATE], self._kwargs)
+
+
+class _Server(web.Server):
+    def __init__(self, plain: web.Server, here: state.State, options: dict[str, Any]) -> None:
+        super().__init__(self._answer, request_factory=plain.request_factory, handler_cancellation=False)
+        self._plain = plain.request_handler
+        self._here = here
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        return _Conversation(self, self._here, loop=asyncio.get_running_loop(), **self._options)
+
+    async def _answer(self, request: Any) -> web.StreamResponse:
+        """Answer what aiohttp refuses before any middleware: an `Expect` that is not `100-continue`."""
+        try:
+            return await self._plain(request)
+        except web.HTTPExpectationFailed:
+            failure = answers.invalid("this Expect cannot be met: only 100-continue can")
+            return answers.failed(failure, now_ms=self._here.control.now_ms())
+
+
+class _Conversation(web.RequestHandler):
+    """One connection. Answers what no handler could, in the form of all errors."""
+
+    __slots__ = ("_here",)
+
+    def __init__(self, server: web.Server, here: state.State, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._here = here
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 # has what the client sent; it knows that
+    ) -> web.StreamResponse:
+        """Answer 400 to what is not HTTP, and 500, with its traceback in the log, to what nobody expected."""
+        if status < 500:
+            LOG.debug("not HTTP from %s: %s", request.remote, exc)
+            error = AnswerError(400, "this is not a well-formed HTTP request", close=True)
+        else:
+            LOG.error("unexpected error in %s %s", request.method, request.path, exc_info=exc)
+            error = AnswerError(500, "Internal server error", close=True)
+        if request.writer.output_size > 0:
+            raise ConnectionResetError("the answer had begun: the connection is cut so that this shows")
+        response = answers.failed(error, now_ms=self._here.control.now_ms())
+        response.headers.update(gate.SECURITY_HEADERS)
+        return response
+
+
+async def _stop(runner: web.AppRunner, app: web.Application) -> None:
+    """Refuse new work, end the streams, wait for what is in flight, close the sockets."""
+    app[state.STATE].closing.set()
+    await runner.cleanup()
+
+
+async def _tcp(host: str, port: int, *, guarded: bool) -> list[socket.socket]:
+    """Return bound sockets for all addresses of a host; they share one port, also when it is a free one."""
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"cannot listen on {where}: {host} is no address of this host ({error})") from error
+    addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    if not guarded and not all(_is_loopback(str(address[0])) for _, address in addresses):
+        raise ConfigError(
+            f"will not listen on {where}: other hosts can reach it and it is not encrypted; put a proxy with "
+            "TLS before it and set behind_proxy = true, or listen on 127.0.0.1"
+        )
+    sockets: list[socket.socket] = []
+    for family, address in addresses:
+        try:
+            sockets.append(_bind(family, (address[0], port, *address[2:])))
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            raise StateError(_why_not(where, error)) from error
+        port = sockets[0].getsockname()[1]
+    return sockets
+
+
+def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)  # noqa: FBT003 # not our signature
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        # Not only when the site starts: a port that is merely bound lets a second daemon bind it, too.
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _why_not(where: str, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            hint = "another program listens there; choose another port, or 0 for a free one"
+        case errno.EACCES:
+            hint = "no permission; ports below 1024 need CAP_NET_BIND_SERVICE"
+        case errno.EADDRNOTAVAIL:
+            hint = "this host does not have that address"
+        case _:
+            hint = error.strerror or str(error)
+    return f"cannot listen on {where}: {hint}"
+
+
+@contextlib.contextmanager
+def _unix(path: str) -> Iterator[socket.socket]:
+    """Bind the Unix socket with its mode already on; remove the file at the end if it is still ours."""
+    _check_path(path)
+    new = path + _NEW
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        sock.setblocking(False)  # noqa: FBT003 # not our signature
+        sock.bind(new)
+        os.chmod(new, SOCKET_MODE)
+        sock.listen(BACKLOG)
+        os.rename(new, path)
+    except OSError as error:
+        sock.close()
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise StateError(f"cannot make the socket {path}: {error.strerror or error}") from error
+    ours = os.stat(path)
+    try:
+        yield sock
+    finally:
+        sock.close()
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), ours):
+                os.unlink(path)
+
+
+def _check_path(path: str) -> None:
+    """Refuse a path that cannot be a socket, is something else, or belongs to a daemon that lives."""
+    if len(os.fsencode(path + _NEW)) > _SUN_PATH_BYTES:
+        most = _SUN_PATH_BYTES - len(_NEW)
+        raise ConfigError(f"the path of the socket is too long, at most {most} bytes can be used: {path}")
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StateError(f"cannot make the socket {path}: {error.strerror}") from error
+    if not stat.S_ISSOCK(mode):
+        raise ConfigError(f"{path} is there and is not a socket: choose another path, or remove it")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_S)
+        try:
+            probe.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return
+        except OSError as error:
+            raise StateError(f"cannot replace the socket {path}: {error.strerror or error}") from error
+    raise StateError(f"another daemon answers on {path}: stop it first, or choose another path")
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def _bound(host: str | None, sockets: list[socket.socket], socket_path: str | None, *, secure: bool) -> Bound:
+    if not sockets:
+        return Bound(host=None, port=None, url=None, socket_path=socket_path)
+    port = sockets[0].getsockname()[1]
+    shown = f"[{host}]" if host is not None and ":" in host else host
+    url = f"{'https' if secure else 'http'}://{shown}:{port}"
+    return Bound(host=host, port=port, url=url, socket_path=socket_path)

@@ -1,0 +1,314 @@
+"""The promise: every due slot of every registered script ends as exactly one line.
+
+A state machine drives the planner beside a plain model: no wheel, no watermark, only what each script's
+expression means, second by second. The planner's actions are turned into the ledger's facts and folded as the
+ledger folds them, so that a restart, and a crash in the middle of a write, are what they are in life. After
+each step every due second of every script is counted: it must be in exactly one place.
+"""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from schedd.daemon import record
+from schedd.fire import Entry, Fire, Outcome, RunId, Status, ran
+from schedd.ledger import facts
+from schedd.ledger.state import State
+from schedd.planner.actions import Action, Start, Stop
+from schedd.planner.planner import LATE_S, Planner
+from schedd.schedule import Overlap, Schedule
+from schedd.timetable.instant import to_ms
+from tests.pure.making import T0_MS, counted_ids, schedule
+
+NAMES = ("a", "b", "c", "d", "e")
+DUE = {
+    "@every 7s": lambda s: s % 7 == 0,
+    "@every 1m": lambda s: s % 60 == 0,
+    "* * * * *": lambda s: s % 60 == 0,
+    "*/5 * * * *": lambda s: s % 300 == 0,
+    "15,45 * * * * *": lambda s: s % 60 in (15, 45),
+    "30 * * * *": lambda s: s % 3600 == 1800,
+    "*/20 * * * * * | @every 7s": lambda s: s % 20 == 0 or s % 7 == 0,
+}
+"""Expressions, and what each of them means, said without schedd."""
+MAX_RUNNING = 3
+MAX_HELD = 4
+HOST = "here"
+EXAMPLES = int(os.environ.get("SCHEDD_TEST_EXAMPLES", "300"))
+
+
+@dataclass
+class Owed:
+    """A stretch of time in which a script was registered, and so owes a line for each due second."""
+
+    expression: str
+    after: int
+    until: int | None = None
+
+
+headers = st.builds(
+    schedule,
+    script=st.sampled_from(NAMES),
+    expression=st.sampled_from(sorted(DUE)),
+    enabled=st.booleans(),
+    overlap=st.sampled_from(list(Overlap)),
+    max_runs=st.sampled_from([1, 1, 2, None]),
+    sha256=st.sampled_from(["0", "1"]),
+)
+
+
+class Conservation(RuleBasedStateMachine):
+    """One life of schedd, restarts included, in the hands of an adversary."""
+
+    @initialize()
+    def first_start(self) -> None:
+        self.now_ms = T0_MS
+        self.latest = T0_MS // 1000
+        self.new_run_id = counted_ids()
+        self.files: dict[str, Schedule] = {}
+        self.registered: dict[str, Schedule] = {}
+        self.owed: dict[str, list[Owed]] = {name: [] for name in NAMES}
+        self.lines: list[Entry] = []
+        self.written: list[facts.AnyFact] = []
+        self.state = State()
+        self.alive: dict[RunId, Fire] = {}
+        self.limits: dict[RunId, int | None] = {}
+        self.replaced: set[RunId] = set()
+        self.draining = False
+        self.planner = self._new_planner()
+        self._do(self.planner.restore(record.past_of(self.state), {}, self.now_ms))
+
+    # What can happen.
+
+    @rule(header=headers)
+    def a_script_is_written(self, header: Schedule) -> None:
+        self.files[header.script] = header
+
+    @rule(name=st.sampled_from(NAMES))
+    def a_script_is_deleted(self, name: str) -> None:
+        self.files.pop(name, None)
+
+    @rule()
+    def reload(self) -> None:
+        actions = self.planner.reconcile(self.files, self.now_ms)
+        self._note_registrations()
+        self._do(actions)
+
+    @rule(milliseconds=st.one_of(st.integers(0, 3_000), st.integers(0, 70_000), st.integers(0, 7_300_000)))
+    def time_passes(self, milliseconds: int) -> None:
+        self.now_ms += milliseconds
+        self._tick()
+
+    @rule(seconds=st.integers(1, 3 * 3600 - 1))
+    def the_clock_is_set_back(self, seconds: int) -> None:
+        self.now_ms = max(self.now_ms - seconds * 1000, (self.latest - 3 * 3600 + 1) * 1000)
+        self._tick()
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def a_run_ends(self, data: st.DataObject) -> None:
+        run_id = data.draw(st.sampled_from(sorted(self.alive)))
+        ended = self.alive.pop(run_id)
+        self.replaced.discard(run_id)
+        entry = _line(ended, self.now_ms)
+        decided = self.planner.ended(run_id, ended.script, self.now_ms)
+        self._do(decided, first=[facts.Ended(entry=entry)])
+
+    @precondition(lambda self: self.registered and not self.draining)
+    @rule(data=st.data())
+    def a_person_triggers(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.registered)))
+        made, actions = self.planner.trigger(name, self.now_ms)
+        assert made.slot is None
+        self._do(actions)
+
+    @precondition(lambda self: self.planner.held())
+    @rule(data=st.data())
+    def a_person_drops_a_held_fire(self, data: st.DataObject) -> None:
+        held = data.draw(st.sampled_from(self.planner.held()))
+        self._do(self.planner.drop(held.run_id, "not now"))
+        assert held not in self.planner.held()
+
+    @rule()
+    def drain_begins(self) -> None:
+        self.draining = True
+        self._do(self.planner.drain(self.now_ms))
+        assert not self.planner.held()
+
+    @rule()
+    def stop_and_start(self) -> None:
+        """An orderly stop: the runs end first."""
+        self._do(self.planner.drain(self.now_ms))
+        for run_id in sorted(self.alive):
+            ended = self.alive.pop(run_id)
+            decided = self.planner.ended(run_id, ended.script, self.now_ms)
+            self._do(decided, first=[facts.Ended(entry=_line(ended, self.now_ms))])
+        self._do(self.planner.finish(self.now_ms))
+        self._start_again()
+
+    @rule(kept=st.integers(0, 6), milliseconds=st.integers(0, 200_000))
+    def crash(self, kept: int, milliseconds: int) -> None:
+        """Time passes, a turn is decided, and only its first facts reach the disk; nothing is started."""
+        self.now_ms += milliseconds
+        facts_of_turn = self._facts(self.planner.tick(self.now_ms))
+        self.latest = max(self.latest, self.now_ms // 1000)
+        self._write(facts_of_turn[:kept])
+        self._start_again()
+
+    @rule(kept=st.integers(0, 12))
+    def crash_in_a_reload(self, kept: int) -> None:
+        self._write(self._facts(self.planner.reconcile(self.files, self.now_ms))[:kept])
+        self._start_again()
+
+    @rule(milliseconds=st.integers(0, 400_000))
+    def kill(self, milliseconds: int) -> None:
+        """Killed at rest; it comes back later, and files may have changed in between."""
+        self.now_ms += milliseconds
+        self._start_again()
+
+    # What must hold.
+
+    @invariant()
+    def every_due_slot_is_in_exactly_one_place(self) -> None:
+        if not hasattr(self, "planner"):
+            return
+        for name in NAMES:
+            told = self._told(name)
+            due = self._due(name)
+            assert told == due, (
+                name,
+                {s: (told[s], due[s]) for s in told.keys() | due.keys() if told[s] != due[s]},
+            )
+
+    @invariant()
+    def no_script_runs_more_often_than_it_may(self) -> None:
+        if hasattr(self, "planner"):
+            for name in NAMES:
+                limits = [self.limits[run] for run, fire in self.alive.items() if fire.script == name]
+                bound = max((limit for limit in limits if limit is not None), default=None)
+                assert None in limits or bound is None or len(limits) <= bound
+            assert len(self.alive) <= MAX_RUNNING
+            assert len(self.planner.held()) <= MAX_HELD + len(self.state.held)
+            assert set(self.alive) == {fire.run_id for fire in self.planner.running()}
+
+    @invariant()
+    def no_fire_has_two_lines(self) -> None:
+        if hasattr(self, "planner"):
+            ids = Counter(line.run_id for line in self.lines)
+            assert all(count == 1 for count in ids.values()), ids.most_common(3)
+
+    # The shell around the planner.
+
+    def _new_planner(self) -> Planner:
+        return Planner(new_run_id=self.new_run_id, max_running=MAX_RUNNING, max_held=MAX_HELD)
+
+    def _tick(self) -> None:
+        self._do(self.planner.tick(self.now_ms))
+
+    def _do(self, actions: list[Action], first: "list[facts.AnyFact] | None" = None) -> None:
+        self.latest = max(self.latest, self.now_ms // 1000)
+        assert self.planner.watermark == self.latest
+        self._write([*(first or []), *self._facts(actions)])
+        for action in actions:
+            if isinstance(action, Start):
+                self._start(action)
+            elif isinstance(action, Stop):
+                assert action.run_id in self.alive
+                self.replaced.add(action.run_id)
+
+    def _start(self, action: Start) -> None:
+        assert action.fire.run_id not in self.alive
+        assert action.fire.slot is None or action.fire.slot <= self.latest, "before its time"
+        self.alive[action.fire.run_id] = action.fire
+        self.limits[action.fire.run_id] = action.schedule.max_runs
+
+    def _facts(self, actions: list[Action]) -> list[facts.AnyFact]:
+        told = [record.fact_of(action, now_ms=self.now_ms, host=HOST) for action in actions]
+        return [fact for fact in told if fact is not None]
+
+    def _write(self, told: list[facts.AnyFact]) -> None:
+        for fact in told:
+            self.state.apply(fact)
+            if isinstance(fact, facts.Ended):
+                self.lines.append(fact.entry)
+
+    def _start_again(self) -> None:
+        self.latest = max(self.state.watermark or 0, self.now_ms // 1000)
+        self.draining = False
+        self.alive.clear()
+        for claim in list(self.state.claimed.values()):
+            entry = record.interrupted(claim, now_ms=self.now_ms, host=HOST, rebooted=False, killed=False)
+            self._write([facts.Ended(entry=entry)])
+        kept = State()
+        kept.apply(self.state.checkpoint(self.now_ms))
+        self.state = kept
+        self.planner = self._new_planner()
+        actions = self.planner.restore(record.past_of(self.state), self.files, self.now_ms)
+        self._note_registrations(restart=True)
+        self._do(actions)
+
+    # The model.
+
+    def _note_registrations(self, *, restart: bool = False) -> None:
+        """Note who owes lines from now on, and who no longer does."""
+        self.latest = max(self.latest, self.now_ms // 1000)
+        for name in NAMES:
+            old, new = self.registered.get(name), self.files.get(name)
+            same = old is not None and new is not None and old.expression == new.expression
+            if restart and same and old is not None and new is not None and old.enabled != new.enabled:
+                same = False
+            if old is not None and not same:
+                self.owed[name][-1].until = self.latest
+            if new is not None and not same:
+                self.owed[name].append(Owed(new.expression, self.latest))
+        self.registered = dict(self.files)
+
+    def _due(self, name: str) -> Counter[int]:
+        due: Counter[int] = Counter()
+        for owed in self.owed[name]:
+            is_due = DUE[owed.expression]
+            until = self.latest if owed.until is None else owed.until
+            due.update(second for second in range(owed.after + 1, until + 1) if is_due(second))
+        return due
+
+    def _told(self, name: str) -> Counter[int]:
+        told: Counter[int] = Counter()
+        for fire in (*self.planner.running(), *self.planner.held()):
+            if fire.script == name and fire.slot is not None:
+                told[fire.slot] += 1
+        for line in self.lines:
+            if line.script_path == name and line.slot is not None:
+                told.update(self._slots_of(line.expression, line))
+        stretch = self.state.stretches.get(name)
+        if stretch is not None:
+            told.update(s for s in range(stretch.first, self.latest + 1) if DUE[stretch.expression](s))
+        return told
+
+    def _slots_of(self, expression: str, line: Entry) -> list[int]:
+        assert line.slot is not None
+        first = to_ms(line.slot) // 1000
+        if line.last_slot is None or line.count is None:
+            return [first]
+        return self._between(expression, first, to_ms(line.last_slot) // 1000, line.count)
+
+    @staticmethod
+    def _between(expression: str, first: int, last: int, count: int) -> list[int]:
+        slots = [second for second in range(first, last + 1) if DUE[expression](second)]
+        assert len(slots) == count, (expression, first, last, count, len(slots))
+        return slots
+
+
+def _line(ended: Fire, now_ms: int) -> Entry:
+    return ran(ended, Outcome(status=Status.OK, ended_ms=now_ms, started_ms=now_ms), host=HOST)
+
+
+TestConservation = Conservation.TestCase
+TestConservation.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
+
+
+def test_a_slot_is_late_for_a_minute_and_missed_after_that() -> None:
+    assert LATE_S == 60

@@ -1,0 +1,53 @@
+"""docs/directives.md and the code name the same directives, and the documented headers are good ones."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from schedd.schedule import FileStamp, Overlap, Schedule
+from schedd.scripts.directives import HEADER_BYTES, REPEATABLE, SUPPORTED, UNSUPPORTED, read_header
+from schedd.scripts.intake import MOST_BYTES
+from schedd.scripts.registration import LONGEST_TIMEOUT_MS, MOST_RUNS, Defaults, Registrar, Source
+
+TEXT = (Path(__file__).parents[2] / "docs/directives.md").read_text()
+
+
+def section(title: str) -> str:
+    return re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)[1]
+
+
+def rows(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^\| `@?([\w-]+)` \| (.*) \|$", text, re.MULTILINE))
+
+
+def test_each_supported_directive_has_its_row_and_there_is_no_other():
+    assert tuple(rows(section("Supported"))) == SUPPORTED
+
+
+def test_each_reserved_name_is_listed_and_no_other():
+    assert tuple(re.findall(r"`@([\w-]+)`", section("Reserved"))) == UNSUPPORTED
+
+
+def test_each_overlap_policy_is_explained_and_no_other():
+    assert tuple(rows(section("When a slot comes due and the script still runs"))) == tuple(Overlap)
+
+
+def test_the_rows_say_which_directives_may_repeat():
+    may_repeat = {name for name, row in rows(section("Supported")).items() if "ay repeat" in row}
+    assert may_repeat == REPEATABLE & set(SUPPORTED)
+
+
+def test_the_numbers_are_those_of_the_code():
+    assert f"first {HEADER_BYTES // 1024} KiB" in TEXT
+    assert f"more than {MOST_BYTES // 2**20} MiB" in TEXT
+    assert f"at most {LONGEST_TIMEOUT_MS // 86_400_000} days" in TEXT
+    assert f"from 1 to {MOST_RUNS}" in TEXT
+
+
+@pytest.mark.parametrize("example", re.findall(r"```\w+\n(.*?)```", TEXT, re.DOTALL))
+def test_the_examples_can_be_registered(example):
+    header = read_header(example.encode())
+    source = Source(script="a", path="/a", sha256="", stamp=FileStamp(1, 2, 3))
+    assert isinstance(Registrar(Defaults()).register(header, source), Schedule)
+    assert header.warnings == ()

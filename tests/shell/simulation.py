@@ -1,0 +1,95 @@
+"""The real daemon and the real ledger in virtual time, with scripts that only exist on paper."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from schedd.daemon.daemon import Daemon
+from schedd.daemon.messages import Drain, Message, Started
+from schedd.fire import RunId
+from schedd.host.identity import run_ids
+from schedd.host.systemd import Notifier
+from schedd.ledger.ledger import Ledger
+from schedd.planner.planner import Planner
+from schedd.schedule import Schedule
+from schedd.scripts.catalogue import Scan
+from tests.fake_runner import Behaviour, ScriptedRunner
+from tests.fakes import LoopClock
+
+DAY_MS = 86_400_000
+
+
+class PaperScanner:
+    """A scripts directory that is a list; a test may change it, and reload."""
+
+    def __init__(self, schedules: Iterable[Schedule]) -> None:
+        self.schedules = list(schedules)
+
+    def scan(self) -> Scan:
+        return Scan(schedules=tuple(self.schedules))
+
+
+class Simulation:
+    """One daemon on one state directory, from `start_ms` on."""
+
+    def __init__(
+        self,
+        state: Path,
+        schedules: Iterable[Schedule],
+        behaviour: Behaviour,
+        *,
+        start_ms: int,
+        seed: int = 0,
+        max_running: int = 256,
+    ) -> None:
+        self.state = state
+        self.scanner = PaperScanner(schedules)
+        self.behaviour = behaviour
+        self.clock = LoopClock(start_ms)
+        self.inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._dice = random.Random(seed)
+        self._max_running = max_running
+        self.orphans: set[RunId] = set()
+        self.ledger: Ledger
+        self.daemon: Daemon
+        self.runner: ScriptedRunner
+
+    async def live(self, for_ms: int, meanwhile: Callable[[], object] | None = None) -> None:
+        """Start, live for so long, drain, and stop."""
+        state = self.state
+        self.ledger = await Ledger.open(state, now_ms=self.clock.now_ms)
+        self.runner = ScriptedRunner(
+            clock=self.clock, report=self.inbox.put_nowait, started=self._started, behaviour=self.behaviour
+        )
+        self.daemon = Daemon(
+            clock=self.clock,
+            planner=Planner(
+                new_run_id=run_ids(self._dice.getrandbits), max_running=self._max_running, max_held=10_000
+            ),
+            ledger=self.ledger,
+            runner=self.runner,
+            scanner=self.scanner,
+            notifier=Notifier(),
+            inbox=self.inbox,
+            end_orphans=lambda run_ids: self.orphans.intersection(run_ids),
+            prune=lambda _: None,
+            refresh=_nothing_to_say,
+            host="here",
+            boot_id="the-only-boot",
+            version="0",
+            drain_s=30,
+        )
+        loop = asyncio.get_running_loop()
+        loop.call_later(for_ms / 1000, self.inbox.put_nowait, Drain("the end of the test"))
+        if meanwhile is not None:
+            loop.call_soon(meanwhile)
+        await self.daemon.run()
+        await self.ledger.close()
+
+    def _started(self, run_id: RunId, pid: int, started_ms: int) -> None:
+        self.inbox.put_nowait(Started(run_id, pid, started_ms))
+
+
+async def _nothing_to_say() -> tuple[str, ...]:
+    return ()

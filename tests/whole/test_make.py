@@ -1,0 +1,160 @@
+"""What a person meets first: make's help, its refusals, and `make run` from start to ^C."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.whole.systemd_lab import ROOT
+
+DEADLINE_S = 20
+TARGETS = ("run", "test", "check", "format", "bench", "install", "uninstall")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What `make run` needs of a checkout, with one script."""
+    for each in ("tools", "etc"):
+        shutil.copytree(ROOT / each, tmp_path / each)
+    shutil.rmtree(tmp_path / "etc" / "scripts")
+    (tmp_path / "etc" / "scripts").mkdir()
+    (tmp_path / "etc" / "scripts" / "hello.sh").write_text("#!/bin/sh\n# @schedule @yearly\necho hello\n")
+    return tmp_path
+
+
+@contextmanager
+def run_in(checkout: Path) -> "Iterator[tuple[subprocess.Popen[str], str]]":
+    """Start what `make run` starts, wait for the last line of its greeting, and yield both."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = ["tools/run.sh", sys.prefix]
+    with subprocess.Popen(
+        command, cwd=checkout, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as started:
+        assert started.stdout is not None
+        greeting = ""
+        while "^C drains" not in greeting:
+            line = started.stdout.readline()
+            assert line, greeting
+            greeting += line
+        try:
+            yield started, greeting
+        finally:
+            started.kill()
+
+
+def asked(greeting: str) -> dict[str, object]:
+    """Ask the API as the greeting says, as soon as it listens."""
+    url, token = re.findall(r"schedd at (http://\S+)/ +token: (\S+)", greeting)[0]
+    request = urllib.request.Request(
+        f"{url}/api/v1/exec/schedules/list", headers={"Authorization": f"Bearer {token}"}
+    )
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            with urllib.request.urlopen(request) as answer:
+                told: dict[str, object] = json.load(answer)
+                return told
+        except OSError:
+            assert time.monotonic() < deadline, greeting
+            time.sleep(0.05)
+
+
+def test_make_alone_says_what_there_is_on_one_screen() -> None:
+    done = subprocess.run(
+        ["make", "-C", ROOT, "--no-print-directory"], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 110
+    assert all(any(line.startswith(f"make {target} ") for line in lines) for target in TARGETS)
+
+
+def test_a_missing_program_is_named_with_the_command_that_installs_it() -> None:
+    done = subprocess.run(
+        [ROOT / "tools" / "need.sh", "sh", "dash", "no-such-program", "some-package"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
+        **({"user": "nobody", "cwd": "/"} if os.geteuid() == 0 else {}),
+    )
+    assert done.returncode == 1
+    assert done.stderr == "schedd: not installed: some-package. Run: sudo apt-get install some-package\n"
+
+
+def test_a_python_that_is_too_old_is_refused_in_one_line(tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "tools" / "python.sh"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHON": str(old)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("schedd: needs Python 3.11 or newer;")
+    assert done.stderr.count("\n") == 1
+    assert "apt-get install" in done.stderr
+
+
+def test_make_run_starts_answers_and_ends_in_order_at_an_interrupt(checkout: Path) -> None:
+    with run_in(checkout) as (started, greeting):
+        assert asked(greeting)["total"] == 1
+        started.send_signal(signal.SIGINT)
+        assert started.wait(DEADLINE_S) == -signal.SIGINT
+    assert '"fact":"down"' in (checkout / "var/state/ledger.log").read_text()
+
+
+def test_the_second_run_keeps_the_token_and_the_state(checkout: Path) -> None:
+    greetings = []
+    for _ in range(2):
+        with run_in(checkout) as (started, greeting):
+            asked(greeting)
+            greetings.append(greeting)
+            started.send_signal(signal.SIGTERM)
+            started.wait(DEADLINE_S)
+    first, second = (re.findall(r"token: (\S+)", greeting) for greeting in greetings)
+    assert first == second
+    assert (checkout / "var/token").stat().st_mode & 0o077 == 0
+
+
+def test_a_busy_port_is_not_in_the_way(checkout: Path) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 8173))
+            taken.listen()
+        except OSError:
+            pass  # somebody else has it already, which is as good
+        with run_in(checkout) as (_, greeting):
+            assert "Port 8173 is taken" in greeting
+            assert asked(greeting)["total"] == 1
+
+
+def test_a_second_daemon_on_the_same_checkout_is_refused_in_one_line(checkout: Path) -> None:
+    with run_in(checkout) as (_, greeting):
+        asked(greeting)
+        done = subprocess.run(
+            ["tools/run.sh", sys.prefix],
+            cwd=checkout,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("schedd: already running from here;")
+        assert done.stderr.count("\n") == 1
