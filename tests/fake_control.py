@@ -45,6 +45,9 @@ class FakeControl:
         """Scripts that a trigger can register, with their expression."""
         self.ends_at_once: Outcome | None = Outcome(status=Status.OK, ended_ms=NOW_MS, duration_ms=12)
         self.entries: list[Entry] = []
+        self.scan = 1_000
+        """How many entries one answer of the history looks at; then it is cut short."""
+        self.bad_lines: tuple[str, ...] = ()
         self.outputs: dict[RunId, bytes] = {}
         self.results: dict[RunId, str] = {}
         self.asked: list[tuple[str, str, str]] = []
@@ -166,11 +169,18 @@ class FakeControl:
     async def history(self, query: Query) -> Page:
         skip = 0
         if query.cursor is not None:
+            if not query.cursor.startswith("after-"):
+                raise ValueError("cursor is not one that this log gave out")
             skip = int(query.cursor.removeprefix("after-"))
-        found = [entry for entry in self.entries if _matches(entry, query)]
-        page = found[skip : skip + query.limit]
-        more = len(found) > skip + query.limit
-        return Page(tuple(page), more, f"after-{skip + len(page)}" if more else None)
+        found: list[Entry] = []
+        at = skip
+        for at, entry in enumerate(self.entries[skip : skip + self.scan], start=skip + 1):  # noqa: B007
+            if _matches(entry, query):
+                found.append(entry)
+            if len(found) == query.limit:
+                break
+        more = at < len(self.entries)
+        return Page(tuple(found), more, f"after-{at}" if more else None, self.bad_lines)
 
     async def output(self, run_id: RunId) -> bytes | None:
         return self.outputs.get(run_id)
@@ -243,5 +253,5 @@ def _matches(entry: Entry, query: Query) -> bool:
         and (query.kind is None or entry.kind is query.kind)
         and (query.run_id is None or entry.run_id == query.run_id)
         and (query.since_ms is None or at_ms >= query.since_ms)
-        and (query.until_ms is None or at_ms <= query.until_ms)
+        and (query.until_ms is None or at_ms < query.until_ms)
     )

@@ -5,6 +5,7 @@
 # somebody's home directory could not be reached by the user that the service runs as. What is in /etc/schedd and
 # /var/lib/schedd belongs to the administrator; neither verb overwrites or removes it.
 set -eu
+umask 022 # whatever root's is, the service's user has to read this
 here=$(dirname "$0")
 prefix=${PREFIX:-/usr/local} destdir=${DESTDIR:-}
 app=$prefix/lib/schedd

@@ -21,7 +21,7 @@ MAX_COUNT = 10_000
 @click.command("preview")
 @click.argument("expression", metavar="EXPR")
 @click.option("--timezone", "-z", default="UTC", show_default=True, metavar="ZONE", help="An IANA time zone.")
-@click.option("--from", "start", metavar="TIME", help="Fires from this time on.  [default: now]")
+@click.option("--from", "start", metavar="TIME", help="Fires after this time.  [default: now]")
 @click.option(
     "-n", "--count", type=click.IntRange(1, MAX_COUNT), default=5, show_default=True, help="How many fires."
 )
@@ -53,12 +53,12 @@ def preview_verb(expression: str, *, timezone: str, start: str | None, count: in
 
 
 def _slot(text: str, zone: ZoneInfo) -> Slot:
-    """Return the last second before a time, so that a fire at the time itself is shown."""
+    """Return the second that a time is in; what is shown comes after it, as in the API."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
-        return Slot(math.ceil(moment.timestamp()) - 1)
+        return Slot(math.floor(moment.timestamp()))
     except (ValueError, OverflowError):
         raise click.UsageError(f"--from: {text!r} is not a time; write it like 2027-01-31T09:00.") from None
 

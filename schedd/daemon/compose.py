@@ -23,7 +23,7 @@ from schedd.host.systemd import Notifier
 from schedd.ledger.ledger import Ledger
 from schedd.ledger.lock import StateLock
 from schedd.planner.planner import Planner
-from schedd.runner import orphans, store
+from schedd.runner import orphans, retention
 from schedd.runner.runner import Runner
 from schedd.web import app
 from schedd.web.auth import Access
@@ -32,7 +32,6 @@ from schedd.web.tokens import TokenFile
 
 log = logging.getLogger("schedd")
 
-DAY_MS = 86_400_000
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -88,7 +87,6 @@ async def _live(config: Config, load: Callable[[], Config], notifier: Notifier) 
             scanner=scanner,
             inbox=inbox,
             scripts_dir=config.scripts_dir,
-            state_dir=config.state_dir,
             host=host,
         )
         settings.tell(scanner.apply, daemon.apply)
@@ -146,11 +144,11 @@ async def _runner(
 
 
 def _prune(config: Config, clock: SystemClock, keep: Collection[RunId]) -> None:
-    store.prune(
+    retention.prune(
         config.state_dir,
         now_ms=clock.now_ms(),
-        max_age_ms=config.output_keep_days * DAY_MS,
-        max_total_bytes=config.output_keep_bytes,
+        keep_days=config.output_keep_days,
+        keep_bytes=config.output_keep_bytes,
         keep=keep,
     )
 

@@ -18,7 +18,6 @@ from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
 from schedd.ledger.ledger import Ledger
 from schedd.planner.view import ScheduleView
-from schedd.runner import store
 from schedd.runner.runner import Runner
 from schedd.schedule import Schedule
 from schedd.scripts.directives import Problem
@@ -41,7 +40,6 @@ class Front:
         scanner: LiveScanner,
         inbox: "asyncio.Queue[Message]",
         scripts_dir: str,
-        state_dir: str,
         host: str,
     ) -> None:
         self._daemon = daemon
@@ -51,7 +49,6 @@ class Front:
         self._scanner = scanner
         self._inbox = inbox
         self._scripts_dir = os.path.realpath(scripts_dir)
-        self._state_dir = state_dir
         self._host = host
 
     # Reading.
@@ -109,14 +106,11 @@ class Front:
 
     async def output(self, run_id: RunId) -> bytes | None:
         """Return what a run printed so far; None when it printed nothing."""
-        live = self._runner.output(run_id)
-        if live is not None:
-            return live
-        return await asyncio.to_thread(store.read_output, self._state_dir, run_id)
+        return await self._runner.output(run_id)
 
     async def result(self, run_id: RunId) -> str | None:
         """Return a run's result as JSON text; None when it had none."""
-        return await asyncio.to_thread(store.read_result, self._state_dir, run_id)
+        return await self._runner.result(run_id)
 
     def follow(self, run_id: RunId) -> AsyncIterator[bytes]:
         """Yield a run's output as it comes, until the run ends."""

@@ -37,7 +37,7 @@ class Mark:
 class Turn:
     """Between two lines: a new segment begins here, with this opening."""
 
-    opening: Callable[[], bytes]
+    opening: Callable[[], Iterable[bytes]]
 
 
 class Backlog:
@@ -59,6 +59,11 @@ class Backlog:
     def add(self, items: Iterable[Line | Mark | Turn]) -> None:
         """Put them behind all that wait."""
         self._items.extend(items)
+
+    @property
+    def ends_with_turn(self) -> bool:
+        """Nothing came after the newest turn."""
+        return bool(self._items) and isinstance(self._items[-1], Turn)
 
     def next_turn(self) -> Turn | None:
         """Return the turn that comes before any line, if one does."""

@@ -28,7 +28,7 @@ class Budget:
     left: int
 
     def spend(self, size: int) -> None:
-        """Take the bytes off; it may be overdrawn, since a step is never half and the first is always made."""
+        """Take the bytes off; it may be overdrawn, for no step is half and the first is always made."""
         self.left -= size
 
 

@@ -11,7 +11,7 @@ begins a new file.
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Self
 
@@ -143,9 +143,8 @@ class Ledger:
         Raises ValueError when the cursor is malformed or its place is gone, OSError when the disk can't be
         read.
         """
-        if not self.failing:
-            await self._ledger_log.flush()
-            await self._fires_log.flush()
+        await self._ledger_log.flush()
+        await self._fires_log.flush()
         async with self._readers:
             page = await asyncio.to_thread(history.read, self._fires_path, query)
         if len(self._bad) < MAX_BAD_NAMES:
@@ -192,13 +191,15 @@ class Ledger:
     # Inside.
 
     async def _take_up(self, found: recovery.Recovered) -> None:
-        self.tasks = (self._ledger_log.start(), self._fires_log.start())
+        """Append what recovery found; the fires log first, for a new segment of the ledger knows it no more."""
+        fires_task = self._fires_log.start()
+        self._fires_log.put([Line(facts_.encode(self._bend(e)), _never_ran(e)) for e in found.unpublished])
+        await self._fires_log.sync()
+        self.tasks = (self._ledger_log.start(), fires_task)
         if found.headless:
             self._ledger_log.turn()
-        self._ledger_log.append([Line(facts_.encode(fact)) for fact in found.ended])
-        for entry in found.unpublished:
-            self._fires_log.append([Line(facts_.encode(self._bend(entry)), _never_ran(entry))])
-        await self.sync()
+        self._ledger_log.put([Line(facts_.encode(fact)) for fact in found.ended])
+        await self._ledger_log.sync()
 
     def _in_order(self, ended: Ended) -> tuple[Ended, bool]:
         """Return the fact with a `ts` that is not before the last one, and whether it needs a new file."""
@@ -229,7 +230,7 @@ class Ledger:
     def _publish(self, entry: Line, *, turn: bool) -> None:
         if turn:
             self._fires_log.turn()
-        self._fires_log.append([entry])
+        self._fires_log.put([entry])
 
 
 def _never_ran(entry: Entry) -> bool:
@@ -240,6 +241,6 @@ def _lost_line(now_ms: Callable[[], int], lines: int) -> bytes:
     return facts_.encode(Lost(at=now_ms(), lines=lines))
 
 
-def _opening(state: State, now_ms: Callable[[], int]) -> Callable[[], bytes]:
+def _opening(state: State, now_ms: Callable[[], int]) -> Callable[[], Iterable[bytes]]:
     """Take the state as it is now; it is put into bytes later, in a thread."""
-    return partial(facts_.encode, state.checkpoint(now_ms()))
+    return partial(facts_.encode_in_steps, state.checkpoint(now_ms()))

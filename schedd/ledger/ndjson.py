@@ -20,7 +20,7 @@ end it.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -51,9 +51,9 @@ class _Handle(Protocol):
 class NdjsonFile:
     """One append-only file with one writer, size-based rotation and a bounded patience with the disk.
 
-    `opening` is called between two lines and returns what gives the first bytes of a new segment (called in
-    a thread). `lost_line` gives the line that tells of lines given up. `before_turn` is awaited before a new
-    segment begins, and False puts the turn off.
+    `opening` is called between two lines and returns what gives the first bytes of a new segment, in pieces
+    (called in a thread). `lost_line` gives the line that tells of lines given up. `before_turn` is awaited
+    before a new segment begins, and False puts the turn off.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class NdjsonFile:
         max_bytes: int,
         keep: int,
         lost_line: Callable[[int], bytes],
-        opening: Callable[[], Callable[[], bytes]] | None = None,
+        opening: Callable[[], Callable[[], Iterable[bytes]]] | None = None,
         before_turn: Callable[[], Awaitable[bool]] | None = None,
         disk: Disk | None = None,
         max_lines: int = MAX_LINES,
@@ -132,28 +132,33 @@ class NdjsonFile:
         The future gets True when they are written (with `durable`: when they are on the disk too), and False
         when that has not happened in time; the lines stay queued all the same.
         """
+        self.put(lines)
         waiter: asyncio.Future[bool] = self._loop.create_future()
-        if self._closing:
-            self.lose(len(lines))
+        if self._closing or self._write_trouble is not None:
             waiter.set_result(False)
             return waiter
+        self._backlog.add([Mark(waiter, durable)])
+        timer = self._loop.call_later(self._patience_s, self._give_up, waiter)
+        waiter.add_done_callback(lambda _: timer.cancel())
+        self._wake.set()
+        return waiter
+
+    def put(self, lines: Sequence[Line]) -> None:
+        """Append when nobody wants to know when it is done."""
+        if self._closing:
+            self.lose(len(lines))
+            return
         if self._bytes >= self._limit() and self._loop.time() >= self._turn_not_before_s:
             self.turn()
         self._backlog.add(lines)
         self._bytes += sum(len(line.data) for line in lines)
-        if self._write_trouble is not None:
-            waiter.set_result(False)
-        else:
-            self._backlog.add([Mark(waiter, durable)])
-            timer = self._loop.call_later(self._patience_s, self._give_up, waiter)
-            waiter.add_done_callback(lambda _: timer.cancel())
         self._shed()
         self._wake.set()
-        return waiter
 
     def turn(self) -> None:
         """Begin a new segment with the next line."""
-        self._backlog.add([Turn(self._opening() if self._opening is not None else bytes)])
+        if not self._backlog.ends_with_turn:
+            self._backlog.add([Turn(self._opening() if self._opening is not None else tuple)])
         self._bytes = 0
         self._wake.set()
 
@@ -164,11 +169,11 @@ class NdjsonFile:
 
     async def flush(self) -> bool:
         """Wait until all that was appended is written; False when it is not in time."""
-        return await asyncio.shield(self.append(()))
+        return await self.append(())
 
     async def sync(self) -> bool:
         """Wait until all that was appended is on the disk; False when it is not in time."""
-        return await asyncio.shield(self.append((), durable=True))
+        return await self.append((), durable=True)
 
     async def close(self) -> None:
         """Write and sync what is queued, within five seconds, and end the writer."""
@@ -279,21 +284,24 @@ class NdjsonFile:
         if self._before_turn is not None and not fresh and not await self._before_turn():
             self._put_off(turn)
             return
-        opening = await asyncio.to_thread(turn.opening)
-        if fresh:
-            await asyncio.to_thread(segment.begin, self._path, opening, self._disk)
-        else:
-            try:
-                await asyncio.to_thread(segment.turn_over, self._path, opening, self._keep, self._disk)
-            except OSError as error:
-                self._turn_trouble = f"cannot rotate {self._path}: {error.strerror}; it grows beyond its size"
-                self._put_off(turn)
-                return
+        try:
+            size = await asyncio.to_thread(self._make_segment, turn, fresh=fresh)
+        except OSError as error:
+            if fresh:
+                raise
+            self._turn_trouble = f"cannot rotate {self._path}: {error.strerror}; it grows beyond its size"
+            self._put_off(turn)
+            return
         self._write_trouble = self._turn_trouble = None
         self._backlog.drop_turn(turn)
-        self._opening_bytes = len(opening)
-        self._bytes += len(opening)
+        self._opening_bytes = size
+        self._bytes += size
         await self._release()
+
+    def _make_segment(self, turn: Turn, *, fresh: bool) -> int:
+        if fresh:
+            return segment.begin(self._path, turn.opening(), self._disk)
+        return segment.turn_over(self._path, turn.opening(), self._keep, self._disk)
 
     def _put_off(self, turn: Turn) -> None:
         self._backlog.drop_turn(turn)

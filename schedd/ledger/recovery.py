@@ -27,6 +27,7 @@ from schedd.ledger import backwards, facts, segment
 from schedd.ledger.disk import Disk, write_all
 from schedd.ledger.facts import Checkpoint, Ended
 from schedd.ledger.state import State
+from schedd.timetable.instant import from_ms
 
 MAX_STRANGERS = 10_000
 """So many lines more than there are fires to look for are read before the last published one is given up."""
@@ -283,8 +284,8 @@ def _run_id(line: bytes) -> RunId | None:
 
 
 def _ts(line: bytes) -> str:
-    entry = _entry(line)
-    return "" if entry is None else entry.ts
+    at_ms = backwards.stamp_ms(line)
+    return "" if at_ms is None else from_ms(at_ms)
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -14,6 +14,7 @@ number that grows for ever (people know `.1` from logrotate).
 
 import io
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 
 from schedd.ledger.disk import Disk, write_all
@@ -86,22 +87,26 @@ class Tail(io.FileIO):
         self._ragged = False
 
 
-def begin(path: str, opening: bytes, disk: Disk) -> None:
-    """Make the current segment, which must be missing; it is there whole or not at all. Raises OSError."""
+def begin(path: str, opening: Iterable[bytes], disk: Disk) -> int:
+    """Make the current segment, which must be missing; it is there whole or not at all.
+
+    Returns the size of its opening. Raises OSError.
+    """
     settle(path, disk)
-    _write_aside(path, opening, disk)
+    size = _write_aside(path, opening, disk)
     disk.rename(f"{path}.new", path)
+    return size
 
 
-def turn_over(path: str, opening: bytes, keep: int, disk: Disk) -> None:
+def turn_over(path: str, opening: Iterable[bytes], keep: int, disk: Disk) -> int:
     """Make the current segment `.1` and begin the next; `keep` (at least 1) old ones stay.
 
-    Raises OSError, and then the current segment is what it was.
+    Returns the size of the opening. Raises OSError, and then the current segment is what it was.
     """
     assert keep >= 1, "the reader's cursor and the recovery both look into the segment before this one"
     settle(path, disk)
     try:
-        _write_aside(path, opening, disk)
+        size = _write_aside(path, opening, disk)
         _shift(path, keep, disk)
         disk.link(path, f"{path}.1")
         disk.rename(f"{path}.new", path)
@@ -109,6 +114,7 @@ def turn_over(path: str, opening: bytes, keep: int, disk: Disk) -> None:
         with suppress(OSError):
             settle(path, disk)
         raise
+    return size
 
 
 def settle(path: str, disk: Disk) -> None:
@@ -127,13 +133,17 @@ def numbers(path: str) -> list[int]:
     return sorted(int(e) for e in endings if e.isascii() and e.isdigit() and not e.startswith("0"))
 
 
-def _write_aside(path: str, opening: bytes, disk: Disk) -> None:
+def _write_aside(path: str, opening: Iterable[bytes], disk: Disk) -> int:
+    size = 0
     fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
     try:
-        write_all(disk, fd, opening)
+        for piece in opening:
+            write_all(disk, fd, piece)
+            size += len(piece)
         disk.sync(fd)
     finally:
         os.close(fd)
+    return size
 
 
 def _shift(path: str, keep: int, disk: Disk) -> None:

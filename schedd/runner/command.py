@@ -1,8 +1,12 @@
 """The command line of a run, and the reason why there may be none."""
 
+import errno
 from dataclasses import dataclass
 
 from schedd.errors import ScheddError
+
+TRANSIENT = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+"""What failed for want of room, for one of these errors, may well succeed a little later."""
 
 
 class CannotStartError(ScheddError):

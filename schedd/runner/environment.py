@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from schedd.runner.command import CannotStartError
+from schedd.runner.command import TRANSIENT, CannotStartError
 from schedd.runner.launch import Launch
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -61,7 +61,8 @@ class Surroundings:
     def for_run(self, launch: Launch, *, started_ms: int, result_path: str) -> dict[str, str]:
         """Return the environment of one run.
 
-        Raises CannotStartError when the script's env file cannot be read or understood.
+        Raises CannotStartError when the script's env file cannot be read or understood, OSError when there
+        is no room to open it.
         """
         schedule = launch.schedule
         environment = dict(self.minimum)
@@ -126,6 +127,8 @@ def _read_small(path: str) -> bytes:
         # O_NONBLOCK: opening a named pipe would otherwise wait for its writer, and the daemon with it.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if error.errno in TRANSIENT:
+            raise
         raise CannotStartError(f"cannot read the env file {path}: {error.strerror}") from error
     try:
         status = os.fstat(fd)

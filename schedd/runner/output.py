@@ -15,6 +15,9 @@ from collections.abc import Collection
 
 REDACTED = b"[redacted]"
 
+LAST_LINE_BYTES = 1000
+"""How far back the last line is looked for."""
+
 
 class Redactor:
     """Replaces secret values in a stream of bytes, also across the borders of its chunks."""
@@ -106,7 +109,8 @@ class HeadAndTail:
 
     def last_line(self) -> str:
         """Return the last line that is not blank, or nothing; at most 200 characters of it."""
-        end = bytes(self._tail[-1000:]) if self._tail else bytes(self.head[-1000:])
+        joined = b"" if self.left_out_bytes else bytes(self.head[-LAST_LINE_BYTES:])
+        end = (joined + bytes(self._tail[-LAST_LINE_BYTES:]))[-LAST_LINE_BYTES:]
         lines = end.decode(errors="replace").split("\n")
         return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 
 from schedd.errors import ScheddError
+from schedd.runner.command import TRANSIENT
 from schedd.runner.languages.choice import Languages
 from schedd.schedule import FileStamp, Schedule
 
@@ -32,10 +33,15 @@ class Plan:
 
 
 def make(schedule: Schedule, languages: Languages) -> Plan:
-    """Look at the script's file (blocking). Raises UnreadableError and CannotStartError."""
+    """Look at the script's file (blocking).
+
+    Raises UnreadableError and CannotStartError; OSError when there is no room to open it.
+    """
     try:
         fd = os.open(schedule.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if error.errno in TRANSIENT:
+            raise
         raise unreadable(schedule, error) from error
     with open(fd, "rb") as file:
         status = os.fstat(fd)

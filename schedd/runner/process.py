@@ -21,9 +21,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-TRANSIENT = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
-"""A spawn that failed for one of these may well succeed a little later."""
-
 CHUNK_BYTES = 64 * 1024
 """What a pipe holds; one read for each turn of the loop, so that a flood cannot keep others waiting."""
 
@@ -108,7 +105,7 @@ def spawn(
 ) -> Process:
     """Start a process, with nothing of the daemon's but its identity.
 
-    Raises OSError: with `filename` the program or the directory that is missing, or one of TRANSIENT.
+    Raises OSError: its `filename` is the program or the directory that is missing.
     """
     output_fd, write_fd = os.pipe2(os.O_CLOEXEC)
     try:

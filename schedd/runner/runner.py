@@ -23,7 +23,7 @@ from functools import partial
 from schedd.fire import REASONS, Ended, Outcome, Reason, RunId, Status
 from schedd.host.clock import Clock
 from schedd.runner import environment, leftovers, plan, process, store
-from schedd.runner.command import CannotStartError, Tools
+from schedd.runner.command import TRANSIENT, CannotStartError, Tools
 from schedd.runner.flusher import Flusher
 from schedd.runner.languages.choice import Languages
 from schedd.runner.launch import Launch
@@ -80,6 +80,7 @@ class Runner:
         self._turning: asyncio.Handle | None = None
         self._refused_since: float | None = None
         self._idle = asyncio.Event()
+        self._closed = False
         self._null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         if threading.current_thread() is threading.main_thread():
             process.shed_ignored_signals()
@@ -117,6 +118,7 @@ class Runner:
     def start(self, launch: Launch) -> None:
         """Run this, as soon as its turn comes; `report` will tell."""
         run_id = launch.fire.run_id
+        assert not self._closed
         assert run_id not in self._runs, run_id
         run = Run(launch, head_bytes=self._head_bytes, tail_bytes=self._tail_bytes, redact=self._redact)
         self._runs[run_id] = run
@@ -170,6 +172,9 @@ class Runner:
 
         A process that even KILL does not end within some seconds is reported, and left to the kernel.
         """
+        if self._closed:
+            return
+        self._closed = True
         for run in tuple(self._runs.values()):
             if run.exit is None:
                 self._end(run, Cause(Status.ERROR, Reason.STOPPED, "stopped, because schedd was stopped"))
@@ -227,6 +232,10 @@ class Runner:
             if not run.over:
                 self._refuse(run, error)
             return
+        except OSError as error:
+            if not run.over:
+                self._no_room(run, error, run.launch.schedule.path)
+            return
         if len(plans) >= MOST_PLANS:
             del plans[next(iter(plans))]
         plans[run.launch.schedule.path] = run.plan
@@ -253,8 +262,11 @@ class Runner:
         except ValueError as error:
             self._refuse(run, CannotStartError(f"cannot start {argv[0]}: {error} in @env or @env-file"))
         except OSError as error:
-            self._plans.pop(schedule.path, None)
-            if error.errno not in process.TRANSIENT or not self._wait_for_room(run):
+            if error.errno in TRANSIENT:
+                self._no_room(run, error, argv[0])
+            else:
+                # An interpreter may have moved since the plan was made.
+                self._plans.pop(schedule.path, None)
                 self._refuse(run, CannotStartError(process.explain(error, argv, cwd)))
         else:
             self._refused_since = None
@@ -262,16 +274,16 @@ class Runner:
             self._watch(run, child)
             self._started(run.launch.fire.run_id, child.pid, started_ms)
 
-    def _wait_for_room(self, run: Run) -> bool:
-        """Put a run that found no room back to the front of the queue; False when it waited long enough."""
+    def _no_room(self, run: Run, error: OSError, what: str) -> None:
+        """Try again soon, in the same order; give up when nothing could be started for long."""
         now_s = self._clock.monotonic()
         if self._refused_since is None:
             self._refused_since = now_s
         if now_s - self._refused_since > SPAWN_PATIENCE_S:
-            return False
+            self._refuse(run, CannotStartError(f"cannot start {what}: {error.strerror}"))
+            return
         self._queue.appendleft(run)
         self._next_turn(SPAWN_RETRY_S)
-        return True
 
     def _watch(self, run: Run, child: process.Process) -> None:
         self._loop.add_reader(child.pidfd, self._exited, run, child)

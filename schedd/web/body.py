@@ -72,7 +72,7 @@ def _object(raw: bytes) -> dict[str, Any]:
         return {}
     try:
         given = msgspec.json.decode(raw)
-    except UnicodeEncodeError as error:
+    except UnicodeDecodeError as error:
         raise answers.invalid("the body is not valid UTF-8") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise answers.invalid("the body is not valid JSON", reason=str(error)) from error

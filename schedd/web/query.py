@@ -73,7 +73,7 @@ def history(given: dict[str, str], control: Control) -> Query:
     return Query(
         script=script(given["scriptPath"], control) if given.get("scriptPath") else None,
         since_ms=instant_ms(given, "since", up=True),
-        until_ms=instant_ms(given, "until", up=False),
+        until_ms=instant_ms(given, "until", up=True),
         status=_one_of(given, "status", _IN_HISTORY),
         reason=_one_of(given, "reason", tuple(Reason)),
         kind=_one_of(given, "kind", tuple(Kind)),
@@ -175,13 +175,8 @@ def _run_id(given: dict[str, str]) -> RunId | None:
 def _cursor(given: dict[str, str]) -> str | None:
     cursor = given.get("cursor")
     if cursor and (len(cursor) > MAX_CURSOR_CHARS or not cursor.isascii()):
-        raise bad_cursor()
+        raise answers.invalid("cursor is not one that an answer gave out", key="cursor")
     return cursor or None
-
-
-def bad_cursor() -> answers.AnswerError:
-    """Return the 400 for a cursor that no answer gave out."""
-    return answers.invalid("cursor is not one that an answer gave out", key="cursor")
 
 
 def _fits_a_file_system(path: str) -> bool:

@@ -6,6 +6,7 @@ A run that a limited token may not see does not exist for it: 404, not 403, sinc
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from http import HTTPStatus
 
 import msgspec
@@ -16,10 +17,15 @@ from schedd.ledger.history import Query
 from schedd.timetable import instant
 from schedd.web import answers, body, query, state, types
 from schedd.web.answers import AnswerError
-from schedd.web.control import RunView
+from schedd.web.control import Control, RunView
+
+OUTPUT_KEYS = ("follow",)
 
 MAX_STREAMS = 128
 """Followers at once; each holds a connection and a listener of the runner."""
+
+MAX_PAGES = 64
+"""Stretches of the log that are searched for one run."""
 
 LOOK_S = 5.0
 """How long a follower may be gone before the silence of its run lets us notice."""
@@ -53,7 +59,7 @@ async def one(request: web.Request) -> web.Response:
 
 async def output(request: web.Request) -> web.StreamResponse:
     """Answer `GET /runs/{runId}/output`: what there is, a range of it, or all of it as it comes."""
-    follow = query.boolean(query.read(request, ("follow",)), "follow")
+    follow = query.boolean(query.read(request, OUTPUT_KEYS), "follow")
     found = await _find(request)
     here = state.of(request)
     if follow and isinstance(found, RunView):
@@ -81,11 +87,23 @@ async def _find(request: web.Request) -> RunView | Entry:
         for view in control.runs():
             if view.fire.run_id == run_id and caller.sees(view.fire.script):
                 return view
-        page = await control.history(Query(run_id=run_id, limit=1, include_rotated=True))
-        for entry in page.entries:
-            if caller.sees(entry.script_path):
-                return entry
+        entry = await _entry(control, run_id)
+        if entry is not None and caller.sees(entry.script_path):
+            return entry
     raise answers.not_found("run not found")
+
+
+async def _entry(control: Control, run_id: RunId) -> Entry | None:
+    """Return the line of a run; one answer searches a stretch of the log and may find nothing yet."""
+    wanted = Query(run_id=run_id, limit=1, include_rotated=True)
+    for _ in range(MAX_PAGES):
+        page = await control.history(wanted)
+        if page.entries:
+            return page.entries[0]
+        if page.cursor is None:
+            return None
+        wanted = replace(wanted, cursor=page.cursor)
+    return None
 
 
 def _item(view: RunView) -> types.RunItem:

@@ -24,6 +24,7 @@ from schedd.web.control import Control, Failure, Phase, Ticket
 MAX_PAGES = 20
 """How many pages of the log are searched for the scripts of a limited token before it must ask again."""
 
+PREVIEW_KEYS = ("expression", "timezone", "from", "count")
 PREVIEW_COUNT = 5
 MAX_PREVIEW_COUNT = 1_000
 
@@ -52,6 +53,7 @@ async def history(request: web.Request) -> web.Response:
         entries=page.entries,
         truncated=page.truncated,
         cursor=msgspec.UNSET if page.cursor is None else page.cursor,
+        bad_lines=page.bad or msgspec.UNSET,
     )
     return answers.found(request, found)
 
@@ -100,7 +102,7 @@ async def trigger(request: web.Request) -> web.Response:
 
 async def preview(request: web.Request) -> web.Response:
     """Answer `GET /preview`."""
-    given = query.read(request, ("expression", "timezone", "from", "count"))
+    given = query.read(request, PREVIEW_KEYS)
     expression = given.get("expression", "")
     if not expression.strip():
         raise answers.invalid("expression is required", key="expression")
@@ -155,8 +157,10 @@ async def _visible_page(control: Control, wanted: Query, caller: auth.Caller) ->
 
     Each asks only for as many entries as are still wanted, so the last page's cursor is exact.
     """
+    if not caller.limited:
+        return await _page(control, wanted)
     seen: list[Entry] = []
-    for _ in range(MAX_PAGES if caller.limited else 1):
+    for _ in range(MAX_PAGES):
         page = await _page(control, replace(wanted, limit=wanted.limit - len(seen)))
         seen.extend(entry for entry in page.entries if caller.sees(entry.script_path))
         if page.cursor is None or len(seen) == wanted.limit:
@@ -171,7 +175,7 @@ async def _page(control: Control, wanted: Query) -> Page:
     except ValueError as error:
         if wanted.cursor is None:
             raise
-        raise query.bad_cursor() from error
+        raise answers.invalid(str(error), key="cursor") from error
 
 
 async def _end_of(ticket: Ticket) -> Entry:

@@ -88,6 +88,8 @@ class HistoryAnswer(Answer, frozen=True, kw_only=True):
     entries: tuple[Entry, ...]
     truncated: bool
     cursor: str | msgspec.UnsetType = msgspec.UNSET
+    bad_lines: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Where lines of the log were passed over because they cannot be read; there only if there are any."""
 
 
 class FailureItem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):

@@ -153,6 +153,15 @@ def children() -> list[int]:
 
 async def gone(pid: int) -> None:
     """Wait until a process has ended."""
-    async with asyncio.timeout(DEADLINE_S):
-        while alive(pid):
-            await asyncio.sleep(0.005)
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(pidfd, ended.set)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await ended.wait()
+    finally:
+        asyncio.get_running_loop().remove_reader(pidfd)
+        os.close(pidfd)

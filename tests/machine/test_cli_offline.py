@@ -99,13 +99,14 @@ def test_preview_in_a_pipe_is_one_instant_a_line(shell):
     assert told.out == "2031-01-01T00:00:00.000Z\n2032-01-01T00:00:00.000Z\n"
 
 
-def test_preview_shows_a_fire_at_the_very_time_it_is_asked_from(shell):
-    told = shell.run("preview", "0 9 * * *", "--from", "2030-01-01T09:00:00Z", "-n", "1")
-    assert told.out == "2030-01-01T09:00:00.000Z\n"
+def test_preview_shows_what_comes_after_the_time_it_is_asked_from(shell):
+    for time, first in (("08:59:59.9Z", "2030-01-01T09:00:00.000Z"), ("09:00Z", "2030-01-02T09:00:00.000Z")):
+        told = shell.run("preview", "0 9 * * *", "--from", f"2030-01-01T{time}", "-n", "1")
+        assert told.out == f"{first}\n"
 
 
 def test_preview_reads_a_time_without_offset_in_its_zone(shell):
-    told = shell.run("preview", "0 9 * * *", "-z", "Asia/Tokyo", "--from", "2030-01-01T09:00", "-n", "1")
+    told = shell.run("preview", "0 9 * * *", "-z", "Asia/Tokyo", "--from", "2030-01-01T08:59", "-n", "1")
     assert told.out == "2030-01-01T00:00:00.000Z\n"
 
 
@@ -200,11 +201,19 @@ def test_config_says_where_each_value_comes_from(shell, tmp_path, monkeypatch):
 
 
 def test_config_in_json_is_read_back(shell, monkeypatch):
-    monkeypatch.setenv("SCHEDD_REDACT", "hunter2, hunter3")
-    assert shell.run("config", "--json").json["redact"] == {
-        "value": ["hunter2", "hunter3"],
-        "source": "SCHEDD_REDACT",
+    monkeypatch.setenv("SCHEDD_ALLOWED_UIDS", "1000, 1001")
+    assert shell.run("config", "--json").json["allowed_uids"] == {
+        "value": [1000, 1001],
+        "source": "SCHEDD_ALLOWED_UIDS",
     }
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_config_does_not_show_what_is_to_be_redacted(shell, monkeypatch, options):
+    monkeypatch.setenv("SCHEDD_REDACT", "hunter2, hunter3")
+    told = shell.run("config", *options)
+    assert "hunter" not in told.out
+    assert '["***", "***"]' in told.out
 
 
 def test_a_broken_configuration_exits_with_2_and_one_line_for_each_problem(shell, tmp_path):

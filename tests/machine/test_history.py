@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schedd.fire import Entry, Kind, Reason, Status
-from schedd.ledger import facts, history
+from schedd.ledger import backwards, facts, history
 from schedd.ledger.history import MAX_LIMIT, Page, Query
 from schedd.timetable.instant import from_ms, to_ms
 from tests.ledger_kit import START_MS, run_id
@@ -325,6 +325,15 @@ def test_a_file_with_two_names_is_read_once(tmp_path: Path) -> None:
     path.write_bytes(facts.encode(entry(1, at_ms=START_MS, rng=random.Random(3))))
     os.link(path, tmp_path / "fires.log.1")
     assert len(history.read(str(path), Query(include_rotated=True)).entries) == 1
+
+
+def test_a_file_that_is_cut_back_while_it_is_read_ends_where_it_ends(long_log: Path) -> None:
+    whole = long_log.read_bytes()
+    for cut in (len(whole) - 100_000, 50, 0):
+        with long_log.open("rb+") as file:
+            lines = backwards.Backwards(file.fileno(), 0, len(whole), budget=backwards.Budget(10**9))
+            file.truncate(cut)
+            assert [found.line for found in lines] == whole[:cut].split(b"\n")[-2::-1]
 
 
 def test_no_descriptor_is_left_open(long_log: Path) -> None:

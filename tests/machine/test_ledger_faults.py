@@ -16,6 +16,7 @@ from schedd.ledger.backlog import Line
 from schedd.ledger.history import Query
 from schedd.ledger.ledger import Ledger
 from schedd.ledger.ndjson import NdjsonFile
+from tests import virtual_loop
 from tests.ledger_kit import (
     START_MS,
     FailingDisk,
@@ -45,8 +46,6 @@ async def some_fires(directory: Path, disk: FailingDisk) -> list[bool]:
         fires_keep=50,
         ledger_max_bytes=SMALL,
     )
-    ledger_log, fires_log = ledger._ledger_log, ledger._fires_log
-    ledger_log._retry_s = fires_log._retry_s = 0.001
     answers = [await ledger.write([registered()], durable=True)]
     for number in range(FIRES):
         answers.append(await ledger.write([claimed(fire(number))], durable=True))
@@ -56,49 +55,53 @@ async def some_fires(directory: Path, disk: FailingDisk) -> list[bool]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_whichever_call_fails_once_nothing_is_lost_and_nothing_doubled(
-    tmp_path: Path, part: int
-) -> None:
+def test_whichever_call_fails_once_nothing_is_lost_and_nothing_doubled(tmp_path: Path, part: int) -> None:
     counting = FailingDisk()
     (tmp_path / "0").mkdir()
-    await some_fires(tmp_path / "0", counting)
+    virtual_loop.run(some_fires(tmp_path / "0", counting))
     for nth in range(1 + part, len(counting.calls) + 1, PARTS):
         directory = tmp_path / str(nth)
         directory.mkdir()
-        await some_fires(directory, FailingDisk(fail=nth, error=errno.EIO if nth % 2 else errno.ENOSPC))
+        disk = FailingDisk(fail=nth, error=errno.EIO if nth % 2 else errno.ENOSPC)
+        virtual_loop.run(some_fires(directory, disk))
         assert [e.run_id for e in entries_of(directory)] == [run_id(n) for n in range(FIRES)], nth
-        again = await Ledger.open(directory, now_ms=lambda: START_MS)
-        assert not again.state.claimed
-        assert again.state.registered.keys() == {"default/a.py"}
-        assert again.state.newest == run_id(FIRES - 1)
-        assert (again.bad_lines, again.torn, again.failing) == (0, (), ())
-        await again.close()
+        virtual_loop.run(find_all_in_order(directory))
         assert len(entries_of(directory)) == FIRES
         assert not list(directory.glob("*.new"))
 
 
+async def find_all_in_order(directory: Path) -> None:
+    ledger = await Ledger.open(directory, now_ms=lambda: START_MS)
+    assert not ledger.state.claimed
+    assert ledger.state.registered.keys() == {"default/a.py"}
+    assert ledger.state.newest == run_id(FIRES - 1)
+    assert (ledger.bad_lines, ledger.torn, ledger.failing) == (0, (), ())
+    await ledger.close()
+
+
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_whichever_call_is_the_last_before_a_crash_recovery_makes_it_good(
-    tmp_path: Path, part: int
-) -> None:
+def test_whichever_call_is_the_last_before_a_crash_recovery_makes_it_good(tmp_path: Path, part: int) -> None:
     counting = FailingDisk()
     (tmp_path / "0").mkdir()
-    await some_fires(tmp_path / "0", counting)
+    virtual_loop.run(some_fires(tmp_path / "0", counting))
     for nth in range(1 + part, len(counting.calls) + 1, PARTS):
         directory = tmp_path / str(nth)
         directory.mkdir()
-        answers = await crashing(directory, FailingDisk(fail=nth, for_ever=True))
+        answers = virtual_loop.run(crashing(directory, FailingDisk(fail=nth, for_ever=True)))
         known = {f["runId"] for f in lines_of(directory, "ledger.log") if f["fact"] == "claimed"}
         assert {run_id(n) for n, durable in enumerate(answers[1:]) if durable} <= known | published(directory)
-        again = await Ledger.open(directory, now_ms=lambda: START_MS)
-        open_claims = set(again.state.claimed)
-        again.write(
-            [ended(c.fire(), status=Status.ERROR) for c in [*again.state.claimed.values()]], durable=False
-        )
-        await again.close()
+        open_claims = virtual_loop.run(close_as_interrupted(directory))
         lines = Counter(e.run_id for e in entries_of(directory))
         assert set(lines.values()) <= {1}, nth
         assert known | open_claims <= set(lines), nth
+
+
+async def close_as_interrupted(directory: Path) -> set[str]:
+    ledger = await Ledger.open(directory, now_ms=lambda: START_MS)
+    claims = dict(ledger.state.claimed)
+    ledger.write([ended(claim.fire(), status=Status.ERROR) for claim in claims.values()], durable=False)
+    await ledger.close()
+    return set(claims)
 
 
 async def crashing(directory: Path, disk: FailingDisk) -> list[bool]:

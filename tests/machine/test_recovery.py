@@ -231,6 +231,26 @@ async def test_without_a_current_segment_the_one_before_it_speaks(tmp_path: Path
     assert [c.run_id for c in opening.claimed] == [run_id(3)]
 
 
+def test_a_second_crash_while_a_headless_ledger_is_made_good_loses_no_line(tmp_path: Path) -> None:
+    for nth in range(1, 30):
+        empty(tmp_path)
+        write_files(tmp_path, facts_of_three_turns())
+        (tmp_path / "ledger.log").rename(tmp_path / "ledger.log.1")
+        (tmp_path / "fires.log").write_bytes(b"")
+        virtual_loop.run(crash(tmp_path, FailingDisk(fail=nth, for_ever=True)))
+        virtual_loop.run(restart(tmp_path))
+        assert [e.run_id for e in entries_of(tmp_path)] == [run_id(1), run_id(2), run_id(3)], nth
+
+
+async def crash(directory: Path, disk: Disk) -> None:
+    ledger = await Ledger.open(directory, now_ms=lambda: START_MS, disk=disk, patience_s=0.01)
+    for task in ledger.tasks:
+        task.cancel()
+    await asyncio.wait(ledger.tasks)
+    for file in (ledger._ledger_log, ledger._fires_log):
+        await file._release()
+
+
 async def test_a_segment_without_a_checkpoint_continues_the_one_before_it(tmp_path: Path) -> None:
     write_files(tmp_path, facts_of_three_turns())
     (tmp_path / "ledger.log").rename(tmp_path / "ledger.log.1")

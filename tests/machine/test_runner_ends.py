@@ -75,7 +75,9 @@ async def test_a_stopped_run_may_clean_up_within_the_grace(shop: Workshop) -> No
     shop.runner.stop(run_id, Reason.STOPPED, "stopped by a test")
     outcome = await shop.ended(run_id)
     assert (outcome.reason, outcome.exit_code) == (Reason.STOPPED, 3)
-    assert await shop.runner.output(run_id) == b"set\ncleaned\n"
+    printed = await shop.runner.output(run_id)
+    assert printed is not None
+    assert printed.endswith(b"cleaned\n")
 
 
 async def test_a_child_of_a_stopped_script_has_the_grace_too(shop: Workshop) -> None:
@@ -126,7 +128,7 @@ async def test_a_run_ends_when_its_process_does_whoever_holds_the_pipe(shop: Wor
 async def test_a_leftover_that_ignores_term_is_killed(shop: Workshop) -> None:
     script = shop.script(
         "leaves_a_stubborn_one.sh",
-        "(trap '' TERM; echo set >&2; while :; do sleep 0.05; done) &\necho $!\nwhile read -r line; do :; done\nsleep 0.05\n",
+        "(trap '' TERM; echo set >&2; while :; do sleep 0.05; done) &\necho $!\nsleep 0.05\n",
     )
     run_id = shop.start(script)
     assert (await shop.ended(run_id)).status is Status.OK
@@ -223,9 +225,10 @@ async def test_signals_that_the_daemon_was_started_with_ignored_are_default_in_i
     assert outcome.signal == "SIGHUP"
 
 
-async def test_a_broken_pipe_ends_a_writer(shop: Workshop) -> None:
-    outcome = await shop.run(shop.script("writes_on.sh", "yes | head -1\n"))
-    assert (outcome.status, outcome.error) == (Status.OK, None)
+async def test_a_broken_pipe_ends_a_writer_without_a_word(shop: Workshop) -> None:
+    run_id = shop.start(shop.script("writes_on.sh", "yes | head -1\n"))
+    await shop.ended(run_id)
+    assert await shop.runner.output(run_id) == b"y\n"
 
 
 def _group(pid: str) -> int | None:

@@ -98,6 +98,16 @@ async def test_since_is_an_inclusive_lower_bound_in_any_iso_spelling(tmp_path: P
     assert [line["ts"][-4:-1] for line in body["entries"]] == ["101", "100"]
 
 
+async def test_until_is_an_exclusive_upper_bound(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        base = NOW_MS - 23
+        api.control.entries = [entry("a.py", at_ms=at) for at in (base + 1, base, base - 1)]
+        whole = (await api.get(f"{HISTORY}?until=2026-11-24T10:00:00.100Z")).body
+        finer = (await api.get(f"{HISTORY}?until=2026-11-24T10:00:00.1001Z")).body
+    assert [line["ts"][-4:-1] for line in whole["entries"]] == ["099"]
+    assert [line["ts"][-4:-1] for line in finer["entries"]] == ["100", "099"]
+
+
 async def test_a_plus_that_became_a_space_is_explained(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         answer = await api.get(f"{HISTORY}?since=2026-11-24T10:00:00+01:00")
@@ -162,6 +172,12 @@ async def test_empty_texts_count_as_not_given(tmp_path: Path) -> None:
         api.control.entries = [entry("a.py")]
         body = (await api.get(f"{HISTORY}?scriptPath=&since=&until=&status=&cursor=&runId=")).body
     assert body["total"] == 1
+
+
+async def test_lines_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.bad_lines = ("fires.log ending at byte 812",)
+        assert (await api.get(HISTORY)).body["badLines"] == ["fires.log ending at byte 812"]
 
 
 async def test_include_rotated_is_echoed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from schedd.fire import Outcome, RunId, Status
 from tests.api import RUNS, Api, is_error, serving
-from tests.fake_control import NOW_MS
+from tests.fake_control import NOW_MS, entry
 
 UNKNOWN = "019357a0-0000-7000-8000-000000000000"
 OK = Outcome(status=Status.OK, ended_ms=NOW_MS)
@@ -51,6 +51,14 @@ async def test_a_run_that_ended_has_its_entry_and_its_whole_result(tmp_path: Pat
     assert (body["state"], body["pid"]) == ("ended", None)
     assert body["entry"]["runId"] == line.run_id
     assert body["result"] == {"rows": [1, 2]}
+
+
+async def test_a_run_far_back_in_the_log_is_found(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.entries = [entry("a.py", at_ms=NOW_MS - age) for age in range(9)]
+        api.control.scan = 2
+        body = (await api.get(f"{RUNS}/{api.control.entries[-1].run_id}")).body
+    assert body["state"] == "ended"
 
 
 async def test_a_run_in_flight_has_no_entry_yet(tmp_path: Path) -> None:

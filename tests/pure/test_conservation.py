@@ -64,8 +64,8 @@ headers = st.builds(
 class Conservation(RuleBasedStateMachine):
     """One life of schedd, restarts included, in the hands of an adversary."""
 
-    @initialize()
-    def first_start(self) -> None:
+    @initialize(first=st.lists(headers, min_size=2, max_size=5))
+    def first_start(self, first: list[Schedule]) -> None:
         self.now_ms = T0_MS
         self.latest = T0_MS // 1000
         self.new_run_id = counted_ids()
@@ -81,16 +81,23 @@ class Conservation(RuleBasedStateMachine):
         self.draining = False
         self.planner = self._new_planner()
         self._do(self.planner.restore(record.past_of(self.state), {}, self.now_ms))
+        for header in first:
+            self.files[header.script] = header
+        self.reload()
 
     # What can happen.
 
-    @rule(header=headers)
-    def a_script_is_written(self, header: Schedule) -> None:
+    @rule(header=headers, then_reload=st.booleans())
+    def a_script_is_written(self, header: Schedule, then_reload: bool) -> None:
         self.files[header.script] = header
+        if then_reload:
+            self.reload()
 
-    @rule(name=st.sampled_from(NAMES))
-    def a_script_is_deleted(self, name: str) -> None:
+    @rule(name=st.sampled_from(NAMES), then_reload=st.booleans())
+    def a_script_is_deleted(self, name: str, then_reload: bool) -> None:
         self.files.pop(name, None)
+        if then_reload:
+            self.reload()
 
     @rule()
     def reload(self) -> None:

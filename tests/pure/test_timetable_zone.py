@@ -2,9 +2,9 @@
 
 import struct
 import zoneinfo
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import resources
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from schedd.errors import TimetableError
 from schedd.timetable import zone
+from schedd.timetable.expression import Expression
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
 
@@ -83,6 +84,45 @@ def test_what_was_left_out_and_what_is_due_right_after_it_are_one_instant():
         lambda after: iter([wall for wall in walls if wall > after]), wildcard=False, after=1_806_190_000
     )
     assert [at - 1_806_195_600 for at in told] == [0, 3600]
+
+
+class OneChange(tzinfo):
+    """A zone whose clock is moved once, by as much and whenever a test likes."""
+
+    def __init__(self, at, before_h, after_h):
+        self.at = at
+        self.offsets = (timedelta(hours=before_h), timedelta(hours=after_h))
+
+    def fromutc(self, moment):
+        late = moment.replace(tzinfo=UTC).timestamp() >= self.at
+        return (moment + self.offsets[late]).replace(fold=late)
+
+    def utcoffset(self, moment):
+        return self.offsets[moment.fold]
+
+
+def slots_of(where, expression, after, before, wildcard=False):
+    walls = Expression.parse(expression).walls
+    return list(takewhile(lambda at: at < before, where.slots(walls, wildcard=wildcard, after=after)))
+
+
+def test_a_clock_set_back_a_whole_day_holds_nothing_back():
+    """As if Samoa returned: 24 hours come again, and so does each job's time of day."""
+    at = 1_800_000_000 // 86_400 * 86_400
+    where = zone.Zone("Away", OneChange(at, 14, -10), "test")
+    assert slots_of(where, "0 12 * * *", at - 86_400, at + 86_400) == [at - 7200, at + 79_200]
+
+
+def test_a_change_just_before_the_edge_of_what_is_worked_out_at_once_is_not_forgotten():
+    edge = 54 * zone._BLOCK_S
+    change = edge - 900
+    where = zone.Zone("Edge", OneChange(change, 2, 1), "test")
+    first_pass = slots_of(where, "0-59/10 0-23 * * *", change - 3600, edge + 7200)
+    assert [at for at in first_pass if change <= at < change + 3600] == []
+    for start in range(edge - 1200, edge + 1800, 300):
+        assert slots_of(where, "0-59/10 0-23 * * *", start, edge + 7200) == [
+            at for at in first_pass if at > start
+        ]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from schedd.host.identity import run_ids
 from schedd.host.systemd import Notifier
 from schedd.ledger.ledger import Ledger
 from schedd.planner.planner import Planner
+from schedd.runner.launch import Launch
 from schedd.schedule import Schedule
 from schedd.scripts.catalogue import Scan
-from tests.fake_runner import Behaviour, ScriptedRunner
+from tests.fake_runner import Play, ScriptedRunner
 from tests.fakes import LoopClock
 
 DAY_MS = 86_400_000
@@ -37,7 +38,7 @@ class Simulation:
         self,
         state: Path,
         schedules: Iterable[Schedule],
-        behaviour: Behaviour,
+        play: Callable[[Launch], Play],
         *,
         start_ms: int,
         seed: int = 0,
@@ -45,7 +46,8 @@ class Simulation:
     ) -> None:
         self.state = state
         self.scanner = PaperScanner(schedules)
-        self.behaviour = behaviour
+        self.play = play
+        self.loop = asyncio.get_running_loop()
         self.clock = LoopClock(start_ms)
         self.inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._dice = random.Random(seed)
@@ -60,7 +62,7 @@ class Simulation:
         state = self.state
         self.ledger = await Ledger.open(state, now_ms=self.clock.now_ms)
         self.runner = ScriptedRunner(
-            clock=self.clock, report=self.inbox.put_nowait, started=self._started, behaviour=self.behaviour
+            clock=self.clock, report=self.inbox.put_nowait, started=self._started, play=self.play
         )
         self.daemon = Daemon(
             clock=self.clock,
@@ -72,7 +74,7 @@ class Simulation:
             scanner=self.scanner,
             notifier=Notifier(),
             inbox=self.inbox,
-            end_orphans=lambda run_ids: self.orphans.intersection(run_ids),
+            end_orphans=self.orphans.intersection,
             prune=lambda _: None,
             refresh=_nothing_to_say,
             host="here",
@@ -80,10 +82,9 @@ class Simulation:
             version="0",
             drain_s=30,
         )
-        loop = asyncio.get_running_loop()
-        loop.call_later(for_ms / 1000, self.inbox.put_nowait, Drain("the end of the test"))
+        self.loop.call_later(for_ms / 1000, self.inbox.put_nowait, Drain("the end of the test"))
         if meanwhile is not None:
-            loop.call_soon(meanwhile)
+            self.loop.call_soon(meanwhile)
         await self.daemon.run()
         await self.ledger.close()
 

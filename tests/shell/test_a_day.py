@@ -5,15 +5,17 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from schedd.fire import Status
+from schedd.fire import Reason, Status
 from schedd.runner.launch import Launch
 from schedd.schedule import Overlap, Schedule
-from tests.fake_runner import Scripted
+from tests.fake_runner import Play
 from tests.pure.making import T0_MS, schedule
 from tests.shell.simulation import DAY_MS, Simulation
+from tests.virtual_loop import run
 from tests.whole import checker
 
 SCHEDULES = 500
+FAILS = {"status": Status.ERROR, "reason": Reason.EXIT, "error": "exit code 1", "exit_code": 1}
 FORMS: tuple[tuple[str, Callable[[int], bool]], ...] = (
     ("*/5 * * * *", lambda s: s % 300 == 0),
     ("*/15 * * * *", lambda s: s % 900 == 0),
@@ -41,39 +43,40 @@ def a_team_of_scripts() -> tuple[list[Schedule], dict[str, Callable[[int], bool]
     return made, due
 
 
-def by_name(launch: Launch) -> Scripted:
+def by_name(launch: Launch) -> Play:
     """Some scripts fail, and some take longer than their interval, now and then."""
     dice = random.Random(f"{launch.fire.script} {launch.fire.slot}")
     duration_ms = 20 * 60_000 if dice.random() < 0.02 else dice.randrange(5, 90_000)
-    return Scripted(duration_ms, status=Status.ERROR if dice.random() < 0.1 else Status.OK)
+    return Play(duration_ms, FAILS if dice.random() < 0.1 else {})
 
 
-async def a_day(state: Path) -> bytes:
+async def a_day(state: Path) -> None:
     schedules, _ = a_team_of_scripts()
     simulation = Simulation(state, schedules, by_name, start_ms=T0_MS, seed=1, max_running=100)
     await simulation.live(DAY_MS)
-    return b"".join(path.read_bytes() for path in sorted(state.glob("fires.log*"), reverse=True))
 
 
-async def test_a_day_of_500_schedules_has_exactly_the_lines_that_were_due(tmp_path: Path) -> None:
-    await a_day(tmp_path)
-    lines = checker.read(tmp_path)
+def fires_log(state: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(state.glob("fires.log*")))
+
+
+def test_a_day_of_500_schedules_has_exactly_the_lines_that_were_due(in_memory: Path) -> None:
+    run(a_day(in_memory))
+    lines = checker.read(in_memory)
     _, due = a_team_of_scripts()
     first_s = T0_MS // 1000 + 1
     counts = checker.check(lines, due, first_s=first_s, last_s=first_s + 86_399)
-    expected = {
-        name: sum(is_due(second) for second in range(first_s, first_s + 86_400)) for name, is_due in due.items()
-    }
+    seconds = range(first_s, first_s + 86_400)
+    expected = {name: sum(map(is_due, seconds)) for name, is_due in due.items()}
     assert counts == expected
     seen = Counter(line.get("reason") for line in lines)
     assert {"overlap", "superseded", "stopped", "disabled"} <= seen.keys(), "the day was too quiet"
 
 
-async def test_the_same_day_twice_is_the_same_to_the_byte(tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    second.mkdir()
-    one = await a_day(first)
-    assert one.count(b"\n") > 10_000
-    # The second begins where the loop's clock stands now: a day later by the loop, the same by the wall.
-    assert one == await a_day(second)
+def test_the_same_day_twice_is_the_same_to_the_byte(in_memory: Path) -> None:
+    for day in ("first", "second"):
+        (in_memory / day).mkdir()
+        run(a_day(in_memory / day))
+    first = fires_log(in_memory / "first")
+    assert first.count(b"\n") > 10_000
+    assert first == fires_log(in_memory / "second")

@@ -57,8 +57,9 @@ mount -t devpts -o newinstance,ptmxmode=0666,nosuid,noexec devpts dev/pts
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs dev/shm
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
-for device in null:3 zero:5 full:7 random:8 urandom:9; do
-    mknod -m 666 "dev/${device%:*}" c 1 "${device#*:}"
+for device in 'null c 1 3' 'zero c 1 5' 'full c 1 7' 'random c 1 8' 'urandom c 1 9' 'tty c 5 0'; do
+    # shellcheck disable=SC2086 # four arguments
+    mknod -m 666 dev/$device
 done
 
 echo "$pid" >"$work.pid.new"

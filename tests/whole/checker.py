@@ -1,7 +1,7 @@
 """Proves the promise from the files alone: it shares nothing with schedd but the format of the fires log.
 
-Given what each script's expression means (which seconds are due), every due second between the first line of a
-script and the end of the test must be covered by exactly one line: of its own, or as part of a span.
+Given what each script's expression means (which seconds are due), every due second while the script was
+registered must be covered by exactly one line: of its own, or as part of a span.
 """
 
 import json

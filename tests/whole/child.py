@@ -58,8 +58,8 @@ class Child:
         process = self.spawn(*flags, env=env)
         deadline = time.monotonic() + STARTS_WITHIN_S
         while True:
-            assert process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
+            assert process.poll() is None, self.said()[-2000:]
+            assert time.monotonic() < deadline, self.said()[-2000:]
             try:
                 if self.ask("GET", "/readyz")[0] == 200:
                     return self
@@ -123,7 +123,7 @@ class Child:
             found = [x for x in self.lines() if all(x.get(key) == value for key, value in wanted.items())]
             if len(found) >= count:
                 return found
-            assert time.monotonic() < deadline, (wanted, self.lines(), self.said())
+            assert time.monotonic() < deadline, (wanted, self.lines()[-3:], self.said()[-2000:])
             time.sleep(0.02)
 
 
@@ -136,4 +136,3 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(60)
         self.sock.connect(self._path)
-

@@ -75,7 +75,7 @@ class Lab:
     def run(
         self, *command: str | Path, check: bool = True, timeout_s: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the lab, as root; LabError with all that it printed if it fails."""
+        """Run a command in the lab, as root; LabError with what it and the journal say if it fails."""
         done = subprocess.run(
             [*ENTER.split(), str(self._init), "--", *command],
             stdin=subprocess.DEVNULL,
@@ -85,7 +85,8 @@ class Lab:
             check=False,
         )
         if check and done.returncode:
-            raise LabError(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+            tail = self.run("journalctl", "--no-pager", "--lines=20", check=False).stdout
+            raise LabError(f"{command} ended with {done.returncode}\n{done.stdout}{done.stderr}\n{tail}")
         return done
 
     def output(self, *command: str | Path) -> str:

@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.whole.child import Child
 
 TICKS = "#!/bin/sh\n# @schedule @every 1s\necho tick\n"
@@ -124,6 +122,7 @@ def test_a_run_that_outlives_a_killed_daemon_is_stopped_before_the_next_one_star
     child.write("sleeps.sh", "#!/bin/sh\n# @schedule 0 0 1 1 *\nexec sleep 31.4159\n")
     child.start()
     run_id = trigger_without_waiting(child, "sleeps.sh")
+    until(lambda: alive("31.4159"))
     child.kill()
     assert alive("31.4159")
     child.start()
@@ -141,34 +140,6 @@ def alive(argument: str) -> bool:
         if command[:1] == [b"sleep"] and argument.encode() in command:
             return True
     return False
-
-
-def test_slots_of_a_daemon_that_was_away_for_long_are_missed_in_one_line(child: Child) -> None:
-    child.write("ticks.sh", TICKS)
-    child.start()
-    child.wait_for_lines(1)
-    child.stop()
-    for _ in range(2):  # as if it had been stopped five minutes ago
-        turn_back(child.state / "ledger.log", 300)
-    child.start()
-    missed = child.wait_for_lines(1, reason="missed")[0]
-    assert missed["status"] == "error"
-    assert missed["count"] >= 500
-
-
-def turn_back(path: Path, seconds: int) -> None:
-    """Move the newest watermark of a ledger into the past."""
-    import json
-
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    for line in lines:
-        if line["fact"] == "watermark":
-            line["slot"] -= seconds
-        if line["fact"] in ("registered", "claimed"):
-            line["at"] -= seconds * 1000
-        if line["fact"] == "checkpoint":
-            line["watermark"] = (line["watermark"] or 0) and line["watermark"] - seconds
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(child: Child) -> None:
@@ -198,14 +169,15 @@ def test_a_missing_scripts_directory_is_one_clear_sentence(child: Child) -> None
     assert "Traceback" not in child.said()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users; CI is root")
 def test_a_state_directory_without_permission_is_one_clear_sentence(child: Child) -> None:
     child.state.mkdir(mode=0o500)
+    without_power: list[str] = []
+    if os.geteuid() == 0:
+        os.chown(child.state, 65534, 65534)
+        without_power = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
     command = [sys.executable, "-m", "schedd", "serve", f"--scripts-dir={child.scripts}"]
     command += [f"--state-dir={child.state}", "--listen=", f"--socket={child.socket}"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=30, check=False, user=65534, cwd="/"
-    )
-    assert done.returncode != 0
+    done = subprocess.run([*without_power, *command], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode in (1, 2)
     assert str(child.state) in done.stderr
     assert "Traceback" not in done.stderr

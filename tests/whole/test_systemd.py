@@ -37,7 +37,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(lab: Lab, staged: Path) -> Iterator[Lab]:
     """A machine on which schedd has just been installed and started, as docs/operations.md says."""
-    subprocess.run(["cp", "-a", f"{staged}/.", lab.path("/")], check=True)
+    subprocess.run(["cp", "-a", *staged.iterdir(), lab.path("/")], check=True)
     lab.path(SCRIPTS).mkdir(parents=True)
     lay(lab, "every_second.sh", EVERY_SECOND)
     lab.run("systemd-sysusers")

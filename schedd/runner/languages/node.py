@@ -75,7 +75,10 @@ class Nodes:
         except OSError:
             return (0, 0)
         if key not in self._versions:
-            self._versions[key] = _ask(executable)
+            answer = _ask(executable)
+            if answer is None:
+                return (0, 0)
+            self._versions[key] = answer
         return self._versions[key]
 
 
@@ -89,7 +92,8 @@ def packaged() -> str | None:
     return None
 
 
-def _ask(executable: str) -> tuple[int, int]:
+def _ask(executable: str) -> tuple[int, int] | None:
+    """Return the version that it names; None when it did not answer, which may be different next time."""
     try:
         answer = subprocess.run(
             (executable, "--version"),
@@ -100,7 +104,7 @@ def _ask(executable: str) -> tuple[int, int]:
             env={},
         )
     except (OSError, subprocess.TimeoutExpired):
-        return (0, 0)
+        return None
     match = re.match(rb"v(\d+)\.(\d+)", answer.stdout)
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
