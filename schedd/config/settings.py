@@ -199,7 +199,7 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.DURATION,
         "10s",
         "How long a run that is stopped has between TERM and KILL.",
-        live=False,
+        live=True,
         bounds=(0, DAY_MS),
     ),
     _row(
@@ -231,7 +231,7 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.SIZE,
         "64K",
         "How much is kept of the beginning of what a run prints.",
-        live=False,
+        live=True,
         bounds=(0, 1 << 28),
     ),
     _row(
@@ -239,7 +239,7 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.SIZE,
         "64K",
         "How much is kept of the end of what a run prints.",
-        live=False,
+        live=True,
         bounds=(0, 1 << 28),
     ),
     _row(
@@ -294,22 +294,22 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.PROGRAM,
         "",
         "The Python that runs .py scripts; empty = the first python3 in path.",
-        live=False,
+        live=True,
     ),
     _row(
         "node",
         Kind.PROGRAM,
         "",
         "The Node.js that runs .js and .ts scripts; empty = the first suitable node in path.",
-        live=False,
+        live=True,
     ),
-    _row("path", Kind.SEARCH_PATH, DEFAULT_PATH, "The PATH that scripts get.", live=False),
+    _row("path", Kind.SEARCH_PATH, DEFAULT_PATH, "The PATH that scripts get.", live=True),
     _row(
         "redact",
         Kind.TEXTS,
         [],
         "Texts that are replaced in what scripts print, before anything is stored.",
-        live=False,
+        live=True,
     ),
     _row(
         "cors_origins",

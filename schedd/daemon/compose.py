@@ -25,6 +25,7 @@ from schedd.ledger.lock import StateLock
 from schedd.planner.planner import Planner
 from schedd.runner import orphans, retention
 from schedd.runner.runner import Runner
+from schedd.timetable import zone
 from schedd.web import app
 from schedd.web.auth import Access
 from schedd.web.server import Bound, serve
@@ -89,10 +90,11 @@ async def _live(config: Config, load: Callable[[], Config], notifier: Notifier) 
             scripts_dir=config.scripts_dir,
             host=host,
         )
-        settings.tell(scanner.apply, daemon.apply)
+        settings.tell(scanner.apply, daemon.apply, partial(_apply_to_runner, runner))
         caught = _catch_signals(inbox)
         async with _sockets(front, settings) as bound:
             _say_where(bound)
+            _say_zone_data(zone.versions())
             # What was made so far lives as long as the daemon: the collector need not look at it again.
             gc.freeze()
             await daemon.run()
@@ -118,6 +120,8 @@ async def _ledger(config: Config, clock: SystemClock) -> AsyncIterator[Ledger]:
         yield ledger
     finally:
         await ledger.close()
+        if ledger.queued_lines:
+            log.critical("%d lines of the ledger never reached the disk", ledger.queued_lines)
 
 
 @contextlib.asynccontextmanager
@@ -141,6 +145,18 @@ async def _runner(
         yield runner
     finally:
         await runner.close()
+
+
+def _apply_to_runner(runner: Runner, config: Config) -> None:
+    runner.adopt(
+        grace_s=config.grace_ms / 1000,
+        output_head_bytes=config.output_head_bytes,
+        output_tail_bytes=config.output_tail_bytes,
+        python=config.python,
+        node=config.node,
+        path_env=config.path,
+        redact=config.redact,
+    )
 
 
 def _prune(config: Config, clock: SystemClock, keep: Collection[RunId]) -> None:
@@ -198,6 +214,11 @@ def _catch_signals(inbox: "asyncio.Queue[Message]") -> list[signal.Signals]:
 def _say_where(bound: Bound) -> None:
     places = [place for place in (bound.url, bound.socket_path) if place]
     log.info("schedd %s serves on %s", __version__, " and ".join(places) or "no socket")
+
+
+def _say_zone_data(found: zone.Versions) -> None:
+    both = f"system {found.system or 'none'}, package {found.package or 'none'}"
+    log.info("zone data %s, of the %s (%s)", found.release, found.used, both)
 
 
 def _check_scripts_dir(path: str) -> None:

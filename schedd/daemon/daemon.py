@@ -108,6 +108,7 @@ class Daemon:
         alarm = self._clock.alarm(lambda: self._inbox.put_nowait(Rang()))
         try:
             async with self._side:
+                self._beside(_watch(self._ledger.tasks), "watch the ledger's writers")
                 await self._start()
                 while self.phase is Phase.RUNNING or self.planner.running_count:
                     alarm.set(self._next_alarm_ms())
@@ -361,6 +362,13 @@ class Daemon:
         task = self._side.create_task(work, name=name)
         self._side_tasks.add(task)
         task.add_done_callback(self._side_tasks.discard)
+
+
+async def _watch(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Die as soon as one of these ends: nothing would be recorded any more."""
+    if tasks:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        raise RuntimeError(f"{', '.join(task.get_name() for task in ended)} ended")
 
 
 def _by_script(schedules: Iterable[Schedule]) -> dict[str, Schedule]:

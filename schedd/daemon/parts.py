@@ -18,6 +18,10 @@ class Ledger(Protocol):
     def state(self) -> State:
         """The sum of all facts."""
 
+    @property
+    def tasks(self) -> "tuple[asyncio.Task[None], ...]":
+        """Those who write; one that ends is a programmer's error."""
+
     def write(self, facts: Sequence[AnyFact], *, durable: bool) -> "asyncio.Future[bool]":
         """Append facts, in the order of the calls."""
 

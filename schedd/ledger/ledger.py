@@ -191,7 +191,7 @@ class Ledger:
     # Inside.
 
     async def _take_up(self, found: recovery.Recovered) -> None:
-        """Append what recovery found; the fires log first, for a new segment of the ledger knows it no more."""
+        """Append what recovery found; the fires log first, for a new ledger segment knows it no more."""
         fires_task = self._fires_log.start()
         self._fires_log.put([Line(facts_.encode(self._bend(e)), _never_ran(e)) for e in found.unpublished])
         await self._fires_log.sync()

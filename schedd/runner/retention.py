@@ -4,6 +4,7 @@ Blocking: the daemon calls it in a thread, at its start and now and then. A run 
 oldest files are the first names of the first directories, and nothing has to be opened to know its age.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -70,7 +71,9 @@ def _remove_empty_days(root: str, keep: Collection[str], *, before: str) -> None
     """Remove directories that nothing will be written to: those of yesterday and today may still be."""
     for day in _days(root):
         if day < before and day not in keep and not _names(f"{root}/{day}"):
-            os.rmdir(f"{root}/{day}")
+            # A straggler may have been written just now: then the day stays.
+            with contextlib.suppress(OSError):
+                os.rmdir(f"{root}/{day}")
 
 
 def _days(root: str) -> list[str]:

@@ -1,7 +1,7 @@
 """How an answer is written: JSON with a strong ETag, or an error in the one form that errors have."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -118,13 +118,13 @@ def done(
 
 def found(request: web.Request, body: msgspec.Struct) -> web.Response:
     """Write the answer to a GET, or 304 when the client has it already."""
-    return found_bytes(request, msgspec.json.encode(body))
+    encoded = msgspec.json.encode(body)
+    return found_tagged(request, etag(encoded), lambda: encoded)
 
 
-def found_bytes(request: web.Request, body: bytes) -> web.Response:
-    """Write JSON that is encoded already, or 304 when the client has it."""
-    tag = etag(body)
-    response = web.Response(status=304) if has(request, tag) else _json(body)
+def found_tagged(request: web.Request, tag: str, body: Callable[[], bytes]) -> web.Response:
+    """Write JSON whose tag is known, or 304, for which nobody has to make the body."""
+    response = web.Response(status=304) if has(request, tag) else _json(body())
     response.headers[hdrs.ETAG] = f'"{tag}"'
     response.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
     return response

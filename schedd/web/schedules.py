@@ -4,10 +4,9 @@ What a token limited to some scripts does not see is left out of lists; naming s
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
@@ -27,6 +26,7 @@ MAX_PAGES = 20
 PREVIEW_KEYS = ("expression", "timezone", "from", "count")
 PREVIEW_COUNT = 5
 MAX_PREVIEW_COUNT = 1_000
+PREVIEW_BATCH = 20
 
 _DID_NOT_RUN = (Reason.SPAWN, Reason.MISSED)
 
@@ -35,8 +35,8 @@ async def list_all(request: web.Request) -> web.Response:
     """Answer `GET /list`."""
     query.read(request)
     here, caller = state.of(request), request[state.CALLER]
-    encoded = await here.listing.encoded(here.control.schedules(), here.control.last_outcome, caller.sees)
-    return answers.found_bytes(request, encoded)
+    encoded = await here.listing.encode(here.control.schedules(), here.control.last_outcome, caller.sees)
+    return answers.found_tagged(request, encoded.tag, encoded.body)
 
 
 async def history(request: web.Request) -> web.Response:
@@ -88,10 +88,11 @@ async def trigger(request: web.Request) -> web.Response:
     key = repeats.checked(request.headers.get("Idempotency-Key"))
     script = query.script(wanted.script_path, here.control)
     auth.require_script(caller, script)
-    admit_work(here, "scheduler unavailable")
 
-    def start() -> Coroutine[Any, Any, Ticket]:
-        return here.control.trigger(script, force=wanted.force, by=caller.name)
+    async def start() -> Ticket:
+        # Only here: a repeat of a fire that there is already is answered while draining, too.
+        admit_work(here, "scheduler unavailable")
+        return await here.control.trigger(script, force=wanted.force, by=caller.name)
 
     now_s = here.now_s()
     ticket = await here.repeats.ticket(key, start, caller=caller.name, script=script, now_s=now_s)
@@ -118,7 +119,7 @@ async def preview(request: web.Request) -> web.Response:
         timezone=timetable.zone,
         from_=instant.from_slot(after),
         count=count,
-        fires=tuple(instant.from_slot(slot) for slot in timetable.upcoming(after, count)),
+        fires=tuple([instant.from_slot(slot) async for slot in _upcoming(timetable, after, count)]),
         words=timetable.words(),
         warnings=timetable.warnings(after),
     )
@@ -150,6 +151,18 @@ def admit_work(here: state.State, sentence: str = "Service unavailable") -> None
     """Raise AnswerError (503) unless the daemon takes new work."""
     if here.closing.is_set() or here.control.health().phase is not Phase.RUNNING:
         raise answers.unavailable(sentence)
+
+
+async def _upcoming(timetable: Timetable, after: Slot, count: int) -> AsyncIterator[Slot]:
+    """Yield the next slots, a few at a time: a thousand at once would hold the loop for 90 ms."""
+    while count > 0:
+        slots = timetable.upcoming(after, min(count, PREVIEW_BATCH))
+        for slot in slots:
+            yield slot
+        if len(slots) < PREVIEW_BATCH:
+            return
+        count, after = count - len(slots), slots[-1]
+        await asyncio.sleep(0)
 
 
 async def _visible_page(control: Control, wanted: Query, caller: auth.Caller) -> Page:

@@ -39,6 +39,8 @@ KEEPALIVE_S = 75.0
 LINGER_S = 2.0
 """How long the rest of a refused body is read, so that the client sees the refusal."""
 PROBE_S = 1.0
+MAX_CONNECTIONS = 512
+"""Each is a descriptor that a run cannot have."""
 
 _SUN_PATH_BYTES = 107
 _NEW = ".new"
@@ -124,6 +126,14 @@ class _Server(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         return _Conversation(self, self._here, loop=asyncio.get_running_loop(), **self._options)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Cut TCP connections beyond the limit; the Unix socket, which is guarded, stays open to people."""
+        super().connection_made(handler, transport)
+        family = transport.get_extra_info("socket").family
+        if len(self._connections) > MAX_CONNECTIONS and family != socket.AF_UNIX:
+            LOG.debug("cut a connection: there are %d already", MAX_CONNECTIONS)
+            transport.abort()
 
     async def _answer(self, request: Any) -> web.StreamResponse:
         """Answer what aiohttp refuses before any middleware: an `Expect` that is not `100-continue`."""

@@ -19,7 +19,9 @@ PYTHON = "/usr/bin/python3"
 ALIKE = {
     "is_empty": "",
     "prints": "print('hello')\n",
-    "prints_to_both": "import sys\nprint('out', flush=True)\nprint('err', file=sys.stderr, flush=True)\nprint('out')\n",
+    "prints_to_both": (
+        "import sys\nprint('out', flush=True)\nprint('err', file=sys.stderr, flush=True)\nprint('out')\n"
+    ),
     "exits_7": "import sys\nsys.exit(7)\n",
     "exits_with_true": "import sys\nsys.exit(True)\n",
     "exits_with_words": "import sys\nsys.exit('no such host')\n",
@@ -33,7 +35,9 @@ ALIKE = {
     "has_a_syntax_error": "x = = 1\n",
     "has_bad_indentation": "if True:\nx = 1\n",
     "lacks_a_module": "import no_such_module\n",
-    "recurses": "def f(n):\n    return f(n + 1)\n\ntry:\n    f(0)\nexcept RecursionError as e:\n    print(e)\n",
+    "recurses": (
+        "def f(n):\n    return f(n + 1)\n\ntry:\n    f(0)\nexcept RecursionError as e:\n    print(e)\n"
+    ),
     "looks_at_itself": (
         "import sys\nprint(__name__, __file__, __spec__, __package__, __cached__, __doc__, __annotations__)\n"
         "print(type(__loader__).__name__, __loader__.name, __loader__.path)\n"
@@ -44,18 +48,28 @@ ALIKE = {
     "runs_its_main": "def main():\n    print('once')\n\nif __name__ == '__main__':\n    main()\n",
     "exits_with_its_main": "import sys\ndef main():\n    print('once')\n    return 3\n\nsys.exit(main())\n",
     "registers_an_exit": "import atexit\natexit.register(print, 'bye')\nprint('hi')\n",
-    "raises_and_says_bye": "import atexit\natexit.register(print, 'bye', flush=True)\nraise ValueError('x')\n",
+    "raises_and_says_bye": (
+        "import atexit\natexit.register(print, 'bye', flush=True)\nraise ValueError('x')\n"
+    ),
     "has_a_hook": "import sys\nsys.excepthook = lambda t, v, tb: print('hook', v, tb.tb_lineno)\n\n1 / 0\n",
-    "has_a_thread": "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.01), print('late'))).start()\n",
-    "has_a_failing_thread": "import threading\nt = threading.Thread(target=lambda: 1 / 0, name='t')\nt.start()\nt.join()\n",
-    "interrupts_itself": "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(5)\n",
+    "has_a_thread": (
+        "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.01), print('late'))).start()\n"
+    ),
+    "has_a_failing_thread": (
+        "import threading\nt = threading.Thread(target=lambda: 1 / 0, name='t')\nt.start()\nt.join()\n"
+    ),
+    "interrupts_itself": (
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(5)\n"
+    ),
     "terminates_itself": "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n",
     "uses_a_neighbour": "import neighbour\nprint(neighbour.NAME)\n",
     "pickles": (
         "import pickle\nclass P:\n    def __init__(self):\n        self.x = 1\n\n"
         "print(pickle.loads(pickle.dumps(P())).x, P.__module__)\n"
     ),
-    "makes_a_dataclass": "from dataclasses import dataclass\n@dataclass\nclass D:\n    x: 'int' = 1\n\nprint(D())\n",
+    "makes_a_dataclass": (
+        "from dataclasses import dataclass\n@dataclass\nclass D:\n    x: 'int' = 1\n\nprint(D())\n"
+    ),
     "spawns_processes": (
         "import multiprocessing as m\ndef f(x):\n    return x * 2\n\nif __name__ == '__main__':\n"
         "    with m.get_context('spawn').Pool(1) as p:\n        print(p.map(f, [1, 2]))\n"
@@ -213,7 +227,7 @@ async def test_options_in_a_shebang_are_pythons(shop: Workshop, shebang: str, ex
 
 
 async def test_isolated_means_without_the_scripts_directory(shop: Workshop) -> None:
-    text = "#!/usr/bin/python3 -I\nimport sys, os\ndef main():\n    return os.path.dirname(__file__) in sys.path\n"
+    text = "#!/usr/bin/python3 -I\nimport sys, os\ndef main(): return os.path.dirname(__file__) in sys.path\n"
     assert (await shop.run(shop.script("is_isolated.py", text))).result == "false"
 
 

@@ -238,12 +238,12 @@ async def test_entries_are_in_history_as_soon_as_they_are_written(ledger: Ledger
 
 async def test_a_hundred_rotations_lose_nothing_for_readers_at_work(tmp_path: Path) -> None:
     ledger = await Ledger.open(
-        tmp_path, now_ms=lambda: START_MS, fires_max_bytes=400, fires_keep=1000, ledger_max_bytes=4000
+        tmp_path, now_ms=lambda: START_MS, fires_max_bytes=200, fires_keep=1000, ledger_max_bytes=4000
     )
     done = 0
 
     async def read() -> None:
-        while done < 220:
+        while done < 110:
             before = done
             page = await ledger.history(Query(limit=1000, include_rotated=True))
             numbers = [int(e.run_id[-12:], 16) for e in page.entries]
@@ -253,7 +253,7 @@ async def test_a_hundred_rotations_lose_nothing_for_readers_at_work(tmp_path: Pa
             assert not page.bad
 
     reader = asyncio.create_task(read())
-    for number in range(220):
+    for number in range(110):
         await ledger.write([ended(fire(number))], durable=False)
         await ledger.history(Query(limit=1))
         done = number + 1

@@ -127,6 +127,27 @@ async def test_what_is_not_http_gets_the_same_form_of_error(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "OPTIONS * HTTP/1.1",
+        "CONNECT localhost:80 HTTP/1.1",
+        "GET http://evil.example/healthz HTTP/1.1",
+        "GET /api/v1/exec/schedules/history?\xff=%FF&%=&&a=;b HTTP/1.1",
+        "GET /healthz HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade",
+        "HEAD /api/v1/exec/runs/x/output?follow=true HTTP/1.1",
+        "POST /api/v1/exec/schedules/reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+    ],
+)
+async def test_odd_but_possible_requests_are_answered_by_us(tmp_path: Path, line: str) -> None:
+    async with serving(tmp_path) as api:
+        head, _, rest = line.partition("\r\n\r\n")
+        lines = (head, "Host: localhost", f"Authorization: Bearer {api.admin}", "Connection: close", "", "")
+        came = await api.raw("\r\n".join(lines).encode("latin-1") + rest.encode())
+    assert 200 <= int(came.split(b" ")[1]) < 500
+    assert b"Server: schedd" in came
+
+
 async def test_an_expectation_that_nobody_knows_is_a_json_400(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         came = await api.raw(request(api, "GET", "/healthz", "Expect: a-miracle", "Connection: close"))

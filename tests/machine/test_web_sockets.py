@@ -183,6 +183,21 @@ async def test_closing_is_bounded_though_a_fire_never_ends(tmp_path: Path) -> No
     assert run.fire.script == "a.py"
 
 
+async def test_connections_beyond_the_limit_are_cut_but_not_those_of_the_unix_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("schedd.web.server.MAX_CONNECTIONS", 2)
+    async with serving(tmp_path, unix=True) as api:
+        open_ones = [await asyncio.open_connection("127.0.0.1", api.bound.port) for _ in range(2)]
+        assert await api.raw(b"") == b""
+        reader, writer = await asyncio.open_unix_connection(api.bound.socket_path or "")
+        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.0 200")
+        for _, each in [*open_ones, (reader, writer)]:
+            each.close()
+            await each.wait_closed()
+
+
 async def test_an_idle_connection_does_not_hold_up_the_end(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     async with serving(tmp_path) as api:

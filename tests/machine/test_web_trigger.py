@@ -187,6 +187,17 @@ async def test_the_same_key_gives_the_same_fire(tmp_path: Path) -> None:
     assert other.body["runId"] != first.body["runId"]
 
 
+async def test_a_repeat_is_answered_while_the_daemon_drains(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.register("a.py")
+        first = await api.trigger("a.py", headers={"Idempotency-Key": "k"})
+        api.control.phase = Phase.DRAINING
+        again = await api.trigger("a.py", headers={"Idempotency-Key": "k"})
+        other = await api.trigger("a.py", headers={"Idempotency-Key": "another"})
+    assert first.body == again.body
+    assert other.status == 503
+
+
 async def test_the_same_key_at_the_same_time_gives_the_same_fire(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         api.control.register("a.py")

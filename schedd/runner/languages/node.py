@@ -1,6 +1,6 @@
 """JavaScript and TypeScript: which Node.js, and by which way in.
 
-Scripts go through `node_launcher.mjs`, which accepts top-level `return`, handlers and plain modules, in
+Scripts go through `node_launcher.cjs`, which accepts top-level `return`, handlers and plain modules, in
 CommonJS, ES modules and TypeScript alike. It stands on `module.registerHooks` and on Node's own removal of
 types, so it needs Node 22.18. An older one is never used by accident: one that was asked for by path is
 refused, one that happens to be on PATH is passed over.
@@ -17,7 +17,7 @@ from schedd.runner.command import CannotStartError, Tools
 from schedd.runner.languages import program
 from schedd.runner.languages.shebang import Shebang
 
-LAUNCHER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "node_launcher.mjs")
+LAUNCHER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "node_launcher.cjs")
 
 OLDEST = (22, 18)
 

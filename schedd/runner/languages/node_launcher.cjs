@@ -1,4 +1,4 @@
-// Runs a JavaScript or TypeScript file as schedd promises: `node node_launcher.mjs SCRIPT`.
+// Runs a JavaScript or TypeScript file as schedd promises: `node node_launcher.cjs SCRIPT`.
 //
 // Accepted: top-level `return` (with or without `await`, with or without `import`), `module.exports =
 // handler`, `export default handler`, and plain modules, in CommonJS, ES modules and TypeScript. What the
@@ -8,14 +8,18 @@
 // taken out, as the body of an async function in a module. Wrapping comes before the removal of types, which
 // refuses a top-level `return`, and never adds a line, so that errors name the right one. What fits none of
 // these is a module (or has an error), and Node loads it in its own way.
+//
+// CommonJS itself, since a script in CommonJS then never waits for Node's loader of modules (8 ms).
 
-import fs from 'node:fs';
-import module from 'node:module';
-import path from 'node:path';
-import process from 'node:process';
-import { pathToFileURL } from 'node:url';
-import { inspect } from 'node:util';
-import vm from 'node:vm';
+'use strict';
+
+const fs = require('node:fs');
+const nodeModule = require('node:module');
+const path = require('node:path');
+const process = require('node:process');
+const { pathToFileURL } = require('node:url');
+const { inspect } = require('node:util');
+const vm = require('node:vm');
 
 const OPEN = '(async()=>{';
 const CLOSE = '\n})()';
@@ -29,7 +33,7 @@ let settled = false;
 // What Node says when its own machinery is called experimental is not the script's output.
 const emitWarning = process.emitWarning;
 process.emitWarning = (warning, ...rest) => {
-  if (!/Type Stripping|stripTypeScriptTypes|registerHooks/i.test(String(warning))) emitWarning.call(process, warning, ...rest);
+  if (!/Type Stripping|stripTypeScriptTypes|registerHooks|DEFAULT_LOADER/i.test(String(warning))) emitWarning.call(process, warning, ...rest);
 };
 
 process.argv.splice(1, 2, script);
@@ -99,7 +103,7 @@ function declaredFormat() {
   const suffix = path.extname(script);
   if (suffix === '.mjs' || suffix === '.mts') return 'module';
   if (suffix === '.cjs' || suffix === '.cts') return 'commonjs';
-  const found = module.findPackageJSON(url);
+  const found = nodeModule.findPackageJSON(url);
   if (found === undefined) return undefined;
   try {
     return JSON.parse(fs.readFileSync(found, 'utf8')).type;
@@ -126,7 +130,7 @@ function asReturningModule(source) {
 function withoutTypes(source) {
   if (!/\.[mc]?ts$/.test(script)) return source;
   try {
-    return module.stripTypeScriptTypes(source);
+    return nodeModule.stripTypeScriptTypes(source);
   } catch {
     return null;
   }
@@ -159,14 +163,14 @@ function compiled(body) {
 }
 
 async function asCommonJs(body) {
-  const main = new module.Module(script, null);
+  const main = new nodeModule.Module(script, null);
   let startsItself = false;
   main.filename = script;
-  main.paths = module.Module._nodeModulePaths(path.dirname(script));
+  main.paths = nodeModule.Module._nodeModulePaths(path.dirname(script));
   main.id = '.';
   process.mainModule = main;
-  module.Module._cache[script] = main;
-  const require = module.createRequire(script);
+  nodeModule.Module._cache[script] = main;
+  const require = nodeModule.createRequire(script);
   // `if (require.main === module) main()`: such a script runs itself, its export is for others.
   Object.defineProperty(require, 'main', { get: () => { startsItself = true; return main; } });
   const value = await compiled(body).call(main.exports, main.exports, require, main, script, path.dirname(script));
@@ -176,7 +180,7 @@ async function asCommonJs(body) {
 }
 
 async function asModule(returning, source) {
-  globalThis.require ??= module.createRequire(script);
+  globalThis.require ??= nodeModule.createRequire(script);
   // `if (import.meta.main) main()`: as with require.main above; Node takes the launcher for the main module.
   const startsItself = source.includes('import.meta.main');
   if (returning !== null) {
@@ -194,7 +198,7 @@ async function asModule(returning, source) {
 
 /** Let `change` decide what Node loads for the script; it may ask for what Node itself would. */
 function serve(change) {
-  module.registerHooks({
+  nodeModule.registerHooks({
     load(wanted, context, next) {
       return wanted === url ? change(() => next(wanted, context)) : next(wanted, context);
     },
@@ -271,6 +275,6 @@ function placeIn(error) {
 
 function withoutLauncher(error) {
   if (!(error instanceof Error) || typeof error.stack !== 'string') return;
-  const own = path.basename(import.meta.url);
+  const own = path.basename(__filename);
   error.stack = error.stack.split('\n').filter((line) => !/^\s+at /.test(line) || !line.includes(own)).join('\n');
 }

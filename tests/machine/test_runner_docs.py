@@ -1,0 +1,44 @@
+"""What docs/running.md says is what the code does."""
+
+import re
+from pathlib import Path
+
+from schedd.fire import REASONS, Reason, Status
+from schedd.runner import environment, leftovers, result, store
+from schedd.runner.languages.choice import NODE_SUFFIXES, PYTHON_SUFFIXES
+from schedd.runner.languages.node import OLDEST
+from schedd.runner.languages.program import SHELLS
+from schedd.runner.runner import SPAWN_PATIENCE_S
+
+TEXT = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+
+
+def section(title: str) -> str:
+    return TEXT.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_table_of_variables_is_the_codes() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", section("The environment"), re.MULTILINE)
+    assert rows == list(environment.VARIABLES.items())
+
+
+def test_each_end_is_a_status_with_one_of_its_reasons() -> None:
+    rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| `?(\w*)`? \|", section("How it ends"), re.MULTILINE)
+    assert len(rows) == 8
+    for status, reason in rows:
+        assert (not reason and status == "ok") or Reason(reason) in REASONS[Status(status)]
+
+
+def test_the_extensions_are_the_codes() -> None:
+    listed = set(re.findall(r"\.\w+", TEXT.split("3. The extension:")[1].split("\n")[0]))
+    assert listed == {*PYTHON_SUFFIXES, *NODE_SUFFIXES, *SHELLS}
+
+
+def test_the_numbers_are_the_codes() -> None:
+    assert f"Node {OLDEST[0]}.{OLDEST[1]} or newer" in TEXT
+    assert f"at most {store.RESULT_BYTES // 1024} KiB" in section("The result")
+    assert f"first {result.START_CHARS:,} characters" in section("The result")
+    assert leftovers.PATIENCE_S == 0.1
+    assert "a tenth of a second" in section("How it ends")
+    assert SPAWN_PATIENCE_S == 10
+    assert "up to ten seconds" in section("Many at once")
