@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -95,8 +94,6 @@ async def _live(config: Config, load: Callable[[], Config], notifier: Notifier) 
         async with _sockets(front, settings) as bound:
             _say_where(bound)
             _say_zone_data(zone.versions())
-            # What was made so far lives as long as the daemon: the collector need not look at it again.
-            gc.freeze()
             await daemon.run()
     return caught[0] if caught else None
 

@@ -5,6 +5,7 @@ ledger writes, then what was decided is done. docs/architecture.md tells the sam
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import partial
@@ -46,6 +47,7 @@ HEARTBEAT_S = 30
 OVERDUE_S = 10
 """A slot undecided for longer means that the loop is stuck: the watchdog is no longer told otherwise."""
 PRUNE_EVERY_S = 3600
+COMPLAIN_EVERY_S = 60.0
 
 
 class Daemon:
@@ -98,6 +100,7 @@ class Daemon:
         self._not_durable: set[RunId] = set()
         self._scanning = asyncio.Lock()
         self._pruned_at = clock.monotonic()
+        self._complained_at = -COMPLAIN_EVERY_S
         self._side = asyncio.TaskGroup()
         self._side_tasks: set[asyncio.Task[None]] = set()
 
@@ -133,6 +136,7 @@ class Daemon:
         up = facts.Up(at=now_ms, boot_id=self._boot_id, version=self._version)
         await self._carry_out(actions, now_ms, last=[up])
         self.phase = Phase.RUNNING
+        gc.freeze()  # what was made so far lives long: the collector need not look at it again
         self._notifier.ready(self._status())
         log.info("up: %d schedules, %d failed", len(self.planner), len(self.failed), extra=about(Event.UP))
 
@@ -224,6 +228,7 @@ class Daemon:
             decided = self.planner.reconcile(_by_script(diff.schedules), now_ms)
             await self._carry_out(decided, now_ms, last=[record.reloaded(diff, now_ms)])
             record.tell_reloaded(diff)
+            gc.freeze()
             self._notifier.status(self._status())
         _answer(scanned.reply, record.report_of(diff, scanned.said, dry_run=scanned.dry_run))
 
@@ -341,10 +346,18 @@ class Daemon:
             self._notifier.alive()
         if self.phase is Phase.DRAINING:
             self._notifier.extend_timeout(2 * self._heartbeat_s)
+        self._complain()
         if self._clock.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
             self._pruned_at = self._clock.monotonic()
             self._beside(asyncio.to_thread(self._prune, frozenset(self.alive)), "prune outputs")
         self._notifier.status(self._status())
+
+    def _complain(self) -> None:
+        """Say loudly, but once a minute, that what happens is not on the disk."""
+        now_s = self._clock.monotonic()
+        if self._ledger.failing and now_s - self._complained_at >= COMPLAIN_EVERY_S:
+            self._complained_at = now_s
+            log.critical("%s", "; ".join(self._ledger.failing), extra=about(Event.DEGRADED))
 
     def _status(self) -> str:
         text = f"{len(self.planner)} schedules, {self.planner.running_count} running"

@@ -19,6 +19,10 @@ class Ledger(Protocol):
         """The sum of all facts."""
 
     @property
+    def failing(self) -> tuple[str, ...]:
+        """Why facts cannot be written now, in sentences; empty when they can."""
+
+    @property
     def tasks(self) -> "tuple[asyncio.Task[None], ...]":
         """Those who write; one that ends is a programmer's error."""
 

@@ -123,7 +123,8 @@ async def silence() -> AsyncIterator[bytes]:
 
 def leaves_files(run: Run) -> bool:
     """Whether there is anything to be written or read at the end of a run."""
-    return bool(run.output_bytes) or os.path.lexists(f"{run.place}.result") or _has_error(run)
+    returned = f"{run.place}.result"
+    return bool(run.output_bytes) or os.path.lexists(returned) or os.path.lexists(f"{returned}.error")
 
 
 def conclude(run: Run, piece: store.Piece | None) -> tuple[str | None, str | None]:
@@ -163,16 +164,12 @@ def _verdict(run: Run, exited: Exit, exception: str | None) -> tuple[Status, Rea
     if exited.signal is not None:
         hint = " (kill -9, or the kernel was out of memory)" if exited.signal == "SIGKILL" else ""
         return Status.ERROR, Reason.SIGNAL, f"killed by {exited.signal}{hint}"
-    if exception is not None:
-        return Status.ERROR, Reason.EXCEPTION, exception
     if exited.code == 0:
         return Status.OK, None, None
+    if exception is not None:
+        return Status.ERROR, Reason.EXCEPTION, exception
     last = run.output.last_line()
     return Status.ERROR, Reason.EXIT, f"exit code {exited.code}" + (f": {last}" if last else "")
-
-
-def _has_error(run: Run) -> bool:
-    return run.exit is not None and run.exit.code != 0 and os.path.lexists(f"{run.place}.result.error")
 
 
 def _spellings(secrets: Collection[str]) -> set[bytes]:

@@ -195,6 +195,13 @@ async def test_an_exit_code_is_not_an_exception(shop: Workshop) -> None:
     assert (outcome.reason, outcome.exit_code) == (Reason.EXIT, 3)
 
 
+@pytest.mark.parametrize("printed", ["", "print('calm', flush=True)\n"])
+async def test_a_script_whose_hook_exits_0_decided_to_be_ok(shop: Workshop, printed: str) -> None:
+    text = f"import os, sys\n{printed}sys.excepthook = lambda *about: os._exit(0)\nraise ValueError\n"
+    assert (await shop.run(shop.script("is_calm.py", text))).status is Status.OK
+    assert not list(shop.state.rglob("*.error"))
+
+
 async def test_nothing_is_left_beside_the_result(shop: Workshop) -> None:
     run_id = shop.start(shop.script("fails.py", "raise ValueError('bad')\n"))
     await shop.ended(run_id)

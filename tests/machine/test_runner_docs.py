@@ -23,7 +23,7 @@ def test_the_table_of_variables_is_the_codes() -> None:
 
 
 def test_each_end_is_a_status_with_one_of_its_reasons() -> None:
-    rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| `?(\w*)`? \|", section("How it ends"), re.MULTILINE)
+    rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| *`?(\w*)`? *\|", section("How it ends"), re.MULTILINE)
     assert len(rows) == 8
     for status, reason in rows:
         assert (not reason and status == "ok") or Reason(reason) in REASONS[Status(status)]
