@@ -13,6 +13,7 @@ Rejected: asyncio's own subprocesses (up to 3.13 they wait for the pipe, and the
 os.posix_spawn (no working directory), a fork server (a second thing that can die).
 """
 
+import contextlib
 import errno
 import os
 import resource
@@ -100,12 +101,31 @@ class Process:
         os.close(self.pidfd)
 
 
+def raise_descriptor_limit() -> int:
+    """Let this process open as many descriptors as the hard limit allows; return the soft limit it had.
+
+    A run needs two of the daemon's, so the usual soft limit of 1,024 ends at a few hundred runs. Scripts
+    get the old limit back: some programs walk through all descriptors that they might have (select(2), too,
+    knows none above 1,023).
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
+
+
 def spawn(
-    argv: Sequence[str], *, cwd: str, environment: Mapping[str, str], umask: int | None, stdin_fd: int
+    argv: Sequence[str],
+    *,
+    cwd: str,
+    environment: Mapping[str, str],
+    umask: int | None,
+    stdin_fd: int,
+    soft_nofile: int,
 ) -> Process:
     """Start a process, with nothing of the daemon's but its identity.
 
-    Raises OSError: its `filename` is the program or the directory that is missing.
+    `soft_nofile` is its soft limit of open descriptors; it is set right after exec, not before, which would
+    cost the vfork. Raises OSError: its `filename` is the program or the directory that is missing.
     """
     output_fd, write_fd = os.pipe2(os.O_CLOEXEC)
     try:
@@ -116,6 +136,9 @@ def spawn(
     finally:
         os.close(write_fd)
     os.set_blocking(output_fd, False)
+    with contextlib.suppress(ProcessLookupError):  # it may be over already
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(soft_nofile, hard), hard))
     # Cannot fail for want of a descriptor: one was given back just now.
     return Process(pid=pid, pidfd=os.pidfd_open(pid), output_fd=output_fd)
 

@@ -81,6 +81,7 @@ class Runner:
         self._refused_since: float | None = None
         self._idle = asyncio.Event()
         self._closed = False
+        self._soft_nofile = process.raise_descriptor_limit()
         self._null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         if threading.current_thread() is threading.main_thread():
             process.shed_ignored_signals()
@@ -255,7 +256,12 @@ class Runner:
                 run.launch, started_ms=started_ms, result_path=f"{run.place}.result"
             )
             child = process.spawn(
-                argv, cwd=cwd, environment=variables, umask=schedule.umask, stdin_fd=self._null_fd
+                argv,
+                cwd=cwd,
+                environment=variables,
+                umask=schedule.umask,
+                stdin_fd=self._null_fd,
+                soft_nofile=self._soft_nofile,
             )
         except CannotStartError as error:
             self._refuse(run, error)

@@ -1,6 +1,7 @@
 """A life of the daemon: started, asked, reloaded, stopped; each by the means that people use."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -140,6 +141,21 @@ def alive(argument: str) -> bool:
         if command[:1] == [b"sleep"] and argument.encode() in command:
             return True
     return False
+
+
+def test_the_daemon_uses_all_descriptors_and_scripts_get_the_limit_it_was_given(child: Child) -> None:
+    child.write("limits.sh", "#!/bin/sh\n# @schedule 0 0 1 1 *\nsleep 0.1\nulimit -n\n")
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = 512
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        child.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+    assert child.process is not None
+    assert f"{hard} " in Path(f"/proc/{child.process.pid}/limits").read_text().split("Max open files")[1]
+    answer = child.schedules("trigger", method="POST", body={"scriptPath": "limits.sh"})
+    assert child.ask("GET", f"/api/v1/exec/runs/{answer['runId']}/output") == (200, f"{soft}\n")
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(child: Child) -> None:
