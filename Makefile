@@ -58,6 +58,6 @@ $(VENV)/.run: $(DECLARED)
 	@touch $@
 
 $(VENV)/.test: $(DECLARED)
-	@tools/need.sh systemctl systemd nsenter util-linux curl curl
+	@tools/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash
 	@tools/venv.sh $(VENV) node,dev
 	@touch $@ $(VENV)/.run

@@ -12,7 +12,8 @@ mkdir -p "$state"
 if ! [ -s "$token_file" ]; then
     "$bin/schedd" token revoke --config "$config" --state-dir "$state" make-run >/dev/null 2>&1 || true
     "$bin/schedd" token add --config "$config" --state-dir "$state" --scopes read,trigger,admin make-run \
-        >"$token_file.new"
+        >"$token_file.new" 2>var/token.err || { cat var/token.err >&2; exit 1; }
+    rm var/token.err
     mv "$token_file.new" "$token_file"
 fi
 umask 022

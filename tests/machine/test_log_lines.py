@@ -3,6 +3,7 @@
 import logging
 import os
 import pty
+import re
 import socket
 import struct
 import subprocess
@@ -94,10 +95,10 @@ def test_a_line_in_the_journal_names_its_source_and_priority(journald_socket: so
 @pytest.mark.usefixtures("into_the_journal")
 def test_a_line_about_a_fire_carries_its_fields(journald_socket: socket.socket) -> None:
     fire = Fire(RUN_ID, "default/cron/cleanup.py", "0 9 * * 1-5", Kind.SCHEDULE, Slot(1_700_000_000))
-    LOG.info("started", extra=about(Event.STARTED, fire))
+    LOG.info("failed", extra=about(Event.FAILED, fire))
     fields = entry(journald_socket)
     assert {name: fields[name] for name in fields if name.startswith(("SCHEDD_", "MESSAGE_ID"))} == {
-        "MESSAGE_ID": Event.STARTED,
+        "MESSAGE_ID": Event.FAILED,
         "SCHEDD_SCRIPT": "default/cron/cleanup.py",
         "SCHEDD_RUN_ID": RUN_ID,
         "SCHEDD_KIND": "schedule",
@@ -282,3 +283,16 @@ def test_warnings_are_log_lines_and_debug_lines_are_left_out() -> None:
     assert "UserWarning: old" in done.stderr
     assert done.stderr.endswith("\n<6>yes\n")
     assert "no\n" not in done.stderr
+
+
+def test_every_class_of_event_is_explained_in_the_catalog() -> None:
+    catalog = (Path(__file__).parents[2] / "systemd" / "schedd.catalog").read_text()
+    assert re.findall(
+        r"^-- ([0-9a-f]{32})\nSubject: .+\nDefined-By: schedd\n\n\w", catalog, re.MULTILINE
+    ) == list(Event)
+    assert set(re.findall(r"@([A-Z_]+)@", catalog)) <= set(journald.FIELDS)
+
+
+def test_every_field_is_in_the_operations_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert not [name for name in journald.FIELDS if f"`{name}`" not in guide]

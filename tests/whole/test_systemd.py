@@ -167,7 +167,7 @@ def test_a_reload_is_over_when_systemctl_returns(service: Lab) -> None:
 def test_a_daemon_that_hangs_is_replaced_and_the_slots_go_on(service: Lab) -> None:
     drop_in = service.path("/etc/systemd/system/schedd.service.d/watch.conf")
     drop_in.parent.mkdir()
-    drop_in.write_text("[Service]\nWatchdogSec=2\n")
+    drop_in.write_text("[Service]\nWatchdogSec=2\nTimeoutStopSec=1\n")
     service.run("systemctl", "daemon-reload")
     service.run("systemctl", "restart", "schedd")
     hung = service.show("schedd", "MainPID")
@@ -184,10 +184,11 @@ def test_each_second_has_exactly_one_line_across_all_that(service: Lab) -> None:
     assert told == list(range(told[0], told[-1] + 1))
 
 
-def test_a_stop_waits_for_runs_and_leaves_nothing_behind(service: Lab) -> None:
+def test_a_stop_waits_for_runs_longer_than_its_timeout_and_leaves_nothing_behind(service: Lab) -> None:
     lay(service, "slow.sh", "#!/bin/sh\n# @schedule * * * * * *\nsleep 3\n")
     service.run("systemctl", "reload", "schedd")
     soon(lambda: "slow.sh" in service.output(f"{PREFIX}/bin/schedd", "runs"), "the slow script runs")
+    assert service.show("schedd", "TimeoutStopUSec") == "1s"
     service.run("systemctl", "stop", "schedd")
     assert service.show("schedd", "Result") == "success"
     (ran,) = (line for line in fires(service, "slow.sh") if line["status"] != "skipped_overload")
