@@ -1,4 +1,4 @@
-# schedd's machinery; `make` alone says what there is. The work is in tools/, in short scripts.
+# schedd's machinery; `make` alone says what there is. The work is in .ci/, in short scripts.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +24,7 @@ help:
 	@echo 'Everything needed is installed into .venv; the first time takes a minute.'
 
 run: $(VENV)/.run
-	@exec tools/run.sh $(VENV)
+	@exec .ci/run.sh $(VENV)
 
 test: $(VENV)/.test
 	@exec $(BIN)/python -X dev -m pytest $(ARGS)
@@ -46,7 +46,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench
 
 install uninstall:
-	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) exec tools/install.sh $@
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) exec .ci/install.sh $@
 
 clean:
 	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -54,10 +54,10 @@ clean:
 
 # One stamp for each of the two environments; the second holds the first.
 $(VENV)/.run: $(DECLARED)
-	@tools/venv.sh $(VENV) node
+	@.ci/venv.sh $(VENV) node
 	@touch $@
 
 $(VENV)/.test: $(DECLARED)
-	@tools/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash
-	@tools/venv.sh $(VENV) node,dev
+	@.ci/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash
+	@.ci/venv.sh $(VENV) node,dev
 	@touch $@ $(VENV)/.run

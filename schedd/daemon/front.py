@@ -77,7 +77,9 @@ class Front:
         return self._clock.now_ms()
 
     def schedules(self) -> Sequence[ScheduleView]:
-        """Return all registered schedules, ordered by script."""
+        """Return all registered schedules, ordered by script. Raises RefusedError before the first scan."""
+        if self._daemon.phase is Phase.STARTING:
+            raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
         return self._daemon.planner.views()
 
     def last_outcome(self, script: str) -> LastOutcome | None:

@@ -88,7 +88,10 @@ async def test_a_child_of_a_stopped_script_has_the_grace_too(shop: Workshop) -> 
     await shop.printed(run_id, b"set")
     shop.runner.stop(run_id, Reason.STOPPED, "stopped by a test")
     await shop.ended(run_id)
-    assert await shop.runner.output(run_id) == b"set\nworker saved its work\n"
+    # A shell may say "Terminated" of the sleep that it was in.
+    printed = await shop.runner.output(run_id)
+    assert printed is not None
+    assert printed.endswith(b"worker saved its work\n")
 
 
 async def test_the_first_reason_to_end_counts(shop: Workshop) -> None:

@@ -272,7 +272,7 @@ def test_an_expression_is_refused_as_never_firing_if_and_only_if_no_day_in_28_ye
         ("0-59/15 2 * * *", "Europe/Berlin", "2027-03-28", ["03-28T01:00", "03-29T00:00"]),
     ],
 )
-def test_known_nights(expression, zone, after, expected):
+def test_these_nights_are_as_cron_has_them(expression, zone, after, expected):
     since = Slot(int(datetime.fromisoformat(f"{after}T00:00Z").timestamp()))
     told = [
         from_slot(slot)[5:16] for slot in Timetable.parse(expression, zone).upcoming(since, len(expected))

@@ -36,7 +36,7 @@ def checkout(tmp_path: Path) -> Path:
 def run_in(checkout: Path) -> "Iterator[tuple[subprocess.Popen[str], str]]":
     """Start what `make run` starts, wait until the daemon is up, and yield it with all that it said."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = ["tools/run.sh", sys.prefix]
+    command = [".ci/run.sh", sys.prefix]
     with subprocess.Popen(
         command, cwd=checkout, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as started:
@@ -141,7 +141,7 @@ def test_a_second_daemon_on_the_same_checkout_is_refused_in_one_line(checkout: P
     with run_in(checkout) as (_, greeting):
         asked(greeting)
         done = subprocess.run(
-            ["tools/run.sh", sys.prefix],
+            [".ci/run.sh", sys.prefix],
             cwd=checkout,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
