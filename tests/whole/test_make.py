@@ -24,7 +24,7 @@ TARGETS = ("run", "test", "check", "format", "bench", "install", "uninstall")
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What `make run` needs of a checkout, with one script."""
-    for each in ("tools", "etc"):
+    for each in (".ci", "etc"):
         shutil.copytree(ROOT / each, tmp_path / each)
     shutil.rmtree(tmp_path / "etc" / "scripts")
     (tmp_path / "etc" / "scripts").mkdir()
@@ -75,7 +75,7 @@ def test_make_alone_says_what_there_is_on_one_screen() -> None:
 
 def test_a_missing_program_is_named_with_the_command_that_installs_it() -> None:
     done = subprocess.run(
-        [ROOT / "tools" / "need.sh", "sh", "dash", "no-such-program", "some-package"],
+        [ROOT / ".ci" / "need.sh", "sh", "dash", "no-such-program", "some-package"],
         capture_output=True,
         text=True,
         check=False,
@@ -91,7 +91,7 @@ def test_a_python_that_is_too_old_is_refused_in_one_line(tmp_path: Path) -> None
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
     done = subprocess.run(
-        [ROOT / "tools" / "python.sh"],
+        [ROOT / ".ci" / "python.sh"],
         capture_output=True,
         text=True,
         check=False,
