@@ -20,6 +20,29 @@ class Overlap(StrEnum):
     ALLOW = "allow"
 
 
+class Catchup(StrEnum):
+    """What happens to slots that nobody was there to decide."""
+
+    NONE = "none"
+    LAST = "last"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often a failed fire is tried again, and after how long."""
+
+    limit: int
+    """Tries after the first one."""
+    first_ms: int
+    most_ms: int
+    """The delay doubles with each try, up to this; equal to `first_ms` for `every`."""
+
+    def delay_ms(self, attempt: int) -> int:
+        """Return how long to wait after the failure of this attempt (the first is 1)."""
+        return min(self.first_ms << min(attempt - 1, 40), self.most_ms)
+
+
 @dataclass(frozen=True, slots=True)
 class FileStamp:
     """Tells whether a file is the one that was read, without reading it."""
@@ -47,6 +70,12 @@ class Schedule:
     overlap: Overlap = Overlap.SKIP
     max_runs: int | None = 1
     """How many runs of this script may be alive at once (`@concurrent`); None = as many as come due."""
+    catchup: Catchup = Catchup.NONE
+    catchup_within_ms: int | None = None
+    """Slots older than this are not caught up; None = no such bound."""
+    deadline_ms: int | None = None
+    """A slot that could not start within this is skipped; None = no such limit."""
+    retry: Retry | None = None
     guarded: bool = False
     """The script has `@token`: a manual trigger needs `force`."""
     secrets: tuple[str, ...] = ()
@@ -66,6 +95,8 @@ class Schedule:
     sha256: str
     """Of the whole file as it was registered."""
     stamp: FileStamp
+    header: str = ""
+    """Its directives, one on each line and without the values of `@token`: what the ledger keeps of it."""
     warnings: tuple[str, ...] = ()
     stale: str | None = None
     """Why the file as it is now was refused; this is then its last good registration."""

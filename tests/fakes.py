@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from schedd.host.clock import Reading
+
 
 class LoopClock:
     """A wall clock that goes with the event loop's time, from a given instant on; it can be set.
@@ -13,6 +15,7 @@ class LoopClock:
     def __init__(self, start_ms: int, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
         self._start_ms = start_ms - round(self._loop.time() * 1000)
+        self._suspended_ms = 0
         self._alarms: list[LoopAlarm] = []
 
     def now_ms(self) -> int:
@@ -20,6 +23,9 @@ class LoopClock:
 
     def monotonic(self) -> float:
         return self._loop.time()
+
+    def reading(self) -> Reading:
+        return Reading(self.now_ms(), self.monotonic(), self._suspended_ms / 1000)
 
     def alarm(self, ring: Callable[[], None]) -> "LoopAlarm":
         made = LoopAlarm(self, self._loop, ring)
@@ -31,6 +37,11 @@ class LoopClock:
         self._start_ms += milliseconds
         for alarm in self._alarms:
             alarm.wake()
+
+    def suspend(self, milliseconds: int) -> None:
+        """Let the host sleep for so long: the loop does not notice, and whoever waits is woken on resume."""
+        self._suspended_ms += milliseconds
+        self.step(milliseconds)
 
 
 class LoopAlarm:

@@ -18,7 +18,9 @@ from schedd.errors import ConfigError, StateError
 from schedd.fire import RunId
 from schedd.host import identity, journald
 from schedd.host.clock import SystemClock
+from schedd.host.pressure import Pressure
 from schedd.host.systemd import Notifier
+from schedd.host.threads import Threads
 from schedd.ledger.ledger import Ledger
 from schedd.ledger.lock import StateLock
 from schedd.planner.planner import Planner
@@ -32,6 +34,8 @@ from schedd.web.tokens import TokenFile
 
 log = logging.getLogger("schedd")
 
+THREADS = 8
+"""Some may hang for long on a dead disk: both writers of the ledger, a prune, a scan, two readers."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -44,8 +48,8 @@ def run(load: Callable[[], Config]) -> int:
     notifier = Notifier.from_environ()
     journald.configure(config.log_level.value.upper())
     _check_scripts_dir(config.scripts_dir)
-    with StateLock.take(config.state_dir):
-        number = asyncio.run(_live(config, load, notifier))
+    with StateLock.take(config.state_dir) as lock:
+        number = asyncio.run(_live(config, load, notifier, lock))
     notifier.close()
     if number is not None:
         signal.signal(number, signal.SIG_DFL)
@@ -53,13 +57,16 @@ def run(load: Callable[[], Config]) -> int:
     return 0
 
 
-async def _live(config: Config, load: Callable[[], Config], notifier: Notifier) -> int | None:
+async def _live(
+    config: Config, load: Callable[[], Config], notifier: Notifier, lock: StateLock
+) -> int | None:
     clock, host = SystemClock(), identity.host_name()
+    asyncio.get_running_loop().set_default_executor(Threads(THREADS, "schedd"))
     # Unbounded: it holds at most one message for each run in flight, each request and each signal.
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     scanner = LiveScanner(config)
     settings = Settings(config, load)
-    async with _ledger(config, clock) as ledger, _runner(config, clock, inbox) as runner:
+    async with _ledger(config, clock, lock) as ledger, _runner(config, clock, inbox) as runner:
         daemon = Daemon(
             clock=clock,
             planner=Planner(
@@ -73,6 +80,7 @@ async def _live(config: Config, load: Callable[[], Config], notifier: Notifier) 
             end_orphans=partial(orphans.end_orphans, clock=clock),
             prune=lambda keep: _prune(settings.config, clock, keep),
             refresh=settings.refresh,
+            pressure=Pressure().read,
             host=host,
             boot_id=identity.boot_id(),
             version=__version__,
@@ -99,7 +107,7 @@ async def _live(config: Config, load: Callable[[], Config], notifier: Notifier) 
 
 
 @contextlib.asynccontextmanager
-async def _ledger(config: Config, clock: SystemClock) -> AsyncIterator[Ledger]:
+async def _ledger(config: Config, clock: SystemClock, lock: StateLock) -> AsyncIterator[Ledger]:
     try:
         ledger = await Ledger.open(
             config.state_dir,
@@ -108,6 +116,7 @@ async def _ledger(config: Config, clock: SystemClock) -> AsyncIterator[Ledger]:
             fires_keep=config.fires_keep,
             ledger_max_bytes=config.ledger_max_bytes,
             ledger_keep=config.ledger_keep,
+            ground=lock.renew,
         )
     except OSError as error:
         raise StateError(f"The ledger in {config.state_dir} cannot be opened: {error}.") from error

@@ -7,18 +7,22 @@ ledger writes, then what was decided is done. docs/architecture.md tells the sam
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import TypeVar
+from types import MappingProxyType
 
 from schedd import fire
 from schedd.config import Config
-from schedd.daemon import record
+from schedd.daemon import clockwatch, messages, record
+from schedd.daemon.clockwatch import ClockWatch
 from schedd.daemon.messages import (
     Drain,
     HangUp,
     Message,
+    PauseAsked,
     Rang,
+    ReplayAsked,
+    ResumeAsked,
     Scanned,
     Started,
     StopAsked,
@@ -26,6 +30,7 @@ from schedd.daemon.messages import (
     TriggerAsked,
 )
 from schedd.daemon.parts import Ledger, Runner, Scanner
+from schedd.daemon.vitals import Vitals
 from schedd.fire import Ended, Entry, Fire, Reason, RunId
 from schedd.host.clock import Clock
 from schedd.host.journald import Event, about
@@ -36,18 +41,14 @@ from schedd.planner.planner import Planner
 from schedd.runner.launch import Launch
 from schedd.schedule import Schedule
 from schedd.scripts import catalogue
-from schedd.timetable.instant import from_slot
 from schedd.web.control import Failure, Phase, ReloadReport
 
 log = logging.getLogger("schedd")
-T = TypeVar("T")
 
 HEARTBEAT_S = 30
 """The longest sleep: no trust in timers, and a sign of life for the watchdog."""
-OVERDUE_S = 10
-"""A slot undecided for longer means that the loop is stuck: the watchdog is no longer told otherwise."""
-PRUNE_EVERY_S = 3600
-COMPLAIN_EVERY_S = 60.0
+PRESSED_PERCENT = 40.0
+"""Above this pressure (proc(5), some avg10) what is caught up goes one by one, above twice this it waits."""
 
 
 class Daemon:
@@ -55,7 +56,8 @@ class Daemon:
 
     `end_orphans` stops what a dead daemon left running, of these run ids, and returns which were found.
     `prune` gives up old outputs, but none of these runs; both block and run in a thread. `refresh` takes over
-    what has changed in the configuration, and returns what is to be said about it.
+    what has changed in the configuration, and returns what is to be said about it. `pressure` tells how busy
+    the host is, in percent.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Daemon:
         end_orphans: Callable[[Collection[RunId]], Collection[RunId]],
         prune: Callable[[Collection[RunId]], None],
         refresh: Callable[[], Awaitable[tuple[str, ...]]],
+        pressure: Callable[[], float],
         host: str,
         boot_id: str,
         version: str,
@@ -83,10 +86,12 @@ class Daemon:
         self._runner = runner
         self._scanner = scanner
         self._notifier = notifier
+        self.vitals = Vitals(clock=clock, planner=planner, ledger=ledger, notifier=notifier, prune=prune)
         self._inbox = inbox
         self._end_orphans = end_orphans
-        self._prune = prune
         self._refresh = refresh
+        self._pressure = pressure
+        self._watch = ClockWatch(clock.reading())
         self._host = host
         self._boot_id = boot_id
         self._version = version
@@ -96,11 +101,9 @@ class Daemon:
         self.started_ms = clock.now_ms()
         self.failed: tuple[Failure, ...] = ()
         self.alive: dict[RunId, Started] = {}
-        self._waiting: dict[RunId, asyncio.Future[Entry]] = {}
+        self._waiting: dict[RunId, list[asyncio.Future[Entry]]] = {}
         self._not_durable: set[RunId] = set()
         self._scanning = asyncio.Lock()
-        self._pruned_at = clock.monotonic()
-        self._complained_at = -COMPLAIN_EVERY_S
         self._side = asyncio.TaskGroup()
         self._side_tasks: set[asyncio.Task[None]] = set()
 
@@ -111,7 +114,7 @@ class Daemon:
         alarm = self._clock.alarm(lambda: self._inbox.put_nowait(Rang()))
         try:
             async with self._side:
-                self._beside(_watch(self._ledger.tasks), "watch the ledger's writers")
+                self._beside(_outlive(self._ledger.tasks), "watch the ledger's writers")
                 await self._start()
                 while self.phase is Phase.RUNNING or self.planner.running_count:
                     alarm.set(self._next_alarm_ms())
@@ -123,12 +126,12 @@ class Daemon:
             alarm.close()
 
     async def _start(self) -> None:
-        await self._close_interrupted()
+        interrupted = await self._close_interrupted()
         scan = await asyncio.to_thread(self._scanner.scan)
-        diff = catalogue.compare({}, scan)
+        diff = catalogue.compare(self._recalled(), scan)
         self._note_problems(diff)
         now_ms = self._clock.now_ms()
-        past = record.past_of(self._ledger.state)
+        past = record.past_of(self._ledger.state, interrupted)
         rebooted = self._ledger.state.boot_id != self._boot_id
         actions = self.planner.restore(past, _by_script(diff.schedules), now_ms)
         if rebooted:
@@ -137,14 +140,20 @@ class Daemon:
         await self._carry_out(actions, now_ms, last=[up])
         self.phase = Phase.RUNNING
         gc.freeze()  # what was made so far lives long: the collector need not look at it again
-        self._notifier.ready(self._status())
+        self._notifier.ready(self.vitals.status())
         log.info("up: %d schedules, %d failed", len(self.planner), len(self.failed), extra=about(Event.UP))
 
-    async def _close_interrupted(self) -> None:
+    def _recalled(self) -> dict[str, Schedule]:
+        """Return the last good registrations of the daemon before this one."""
+        told = self._ledger.state.registered.values()
+        found = (self._scanner.recall(f.path, header=f.header, sha256=f.sha256) for f in told)
+        return _by_script(schedule for schedule in found if schedule is not None)
+
+    async def _close_interrupted(self) -> list[Fire]:
         """End the fires that a daemon before this one claimed and did not live to end."""
         claims = list(self._ledger.state.claimed.values())
         if not claims:
-            return
+            return []
         rebooted = self._ledger.state.boot_id not in (None, self._boot_id)
         found = await asyncio.to_thread(self._end_orphans, frozenset(claim.run_id for claim in claims))
         now_ms = self._clock.now_ms()
@@ -157,23 +166,28 @@ class Daemon:
         await self._ledger.write([facts.Ended(entry=entry) for entry in entries], durable=True)
         for entry in entries:
             record.tell(entry)
+        return [claim.fire() for claim in claims]
 
     async def _finish(self) -> None:
         now_ms = self._clock.now_ms()
         await self._carry_out(self.planner.finish(now_ms), now_ms)
         await self._ledger.write([facts.Down(at=now_ms, why="drained")], durable=True)
         self.phase = Phase.STOPPED
-        self._refuse_the_rest()
+        while not self._inbox.empty():
+            messages.refuse(self._inbox.get_nowait())
         log.info("down", extra=about(Event.DOWN))
 
     # What can happen.
 
     async def _handle(self, message: Message) -> None:
-        now_ms = self._clock.now_ms()
+        reading = self._clock.reading()
+        now_ms = reading.now_ms
+        for jump in self._watch.look(reading):
+            clockwatch.tell(jump)
+            self._ledger.write([jump], durable=False)
         match message:
             case Rang():
-                await self._carry_out(self.planner.tick(now_ms), now_ms)
-                self._heartbeat()
+                await self._rang(now_ms)
             case Started(run_id=run_id):
                 self.alive[run_id] = message
             case Ended():
@@ -182,6 +196,17 @@ class Daemon:
                 await self._trigger(message, now_ms)
             case StopAsked():
                 await self._stop_asked(message, now_ms)
+            case PauseAsked(pause=pause, reply=paused):
+                await self._carry_out(self.planner.pause(pause, now_ms), now_ms, durable=True)
+                messages.answer(paused, None)
+            case ResumeAsked(script=script, by=by, reply=resumed):
+                there = any(pause.script == script for pause in self.planner.pauses())
+                await self._carry_out(self.planner.resume(script, by, now_ms), now_ms, durable=True)
+                messages.answer(resumed, there)
+            case ReplayAsked(slots=slots, reply=replayed):
+                made, actions = self.planner.replay(slots, now_ms)
+                await self._carry_out(actions, now_ms, durable=True)
+                messages.answer(replayed, made)
             case Scanned():
                 await self._scanned(message, now_ms)
             case HangUp():
@@ -192,12 +217,27 @@ class Daemon:
             case StopRuns(why=why):
                 self._stop_runs(why)
 
+    async def _rang(self, now_ms: int) -> None:
+        pressure = self._pressure() if self.planner.held_count else 0.0
+        at_once = 4 if pressure < PRESSED_PERCENT else int(pressure < 2 * PRESSED_PERCENT)
+        self.planner.pace(at_once)
+        actions = self.planner.tick(now_ms) + self.planner.expire(now_ms)
+        record.tell_caught_up(actions)
+        await self._carry_out(actions, now_ms)
+        self.vitals.beat(draining=self.phase is Phase.DRAINING)
+        if self.phase is Phase.DRAINING:
+            self._notifier.extend_timeout(2 * self._heartbeat_s)
+        work = self.vitals.housekeeping(frozenset(self.alive))
+        if work is not None:
+            self._beside(work, "prune outputs")
+
     async def _ended(self, ended: Ended, now_ms: int) -> None:
         run_id = ended.fire.run_id
         self.alive.pop(run_id, None)
-        entry = fire.ran(ended.fire, ended.outcome, host=self._host, durable=run_id not in self._not_durable)
+        durable = run_id not in self._not_durable
         self._not_durable.discard(run_id)
-        decided = self.planner.ended(run_id, ended.fire.script, now_ms)
+        entry = fire.ran(ended.fire, ended.outcome, host=self._host, durable=durable)
+        decided = self.planner.ended(ended.fire, ended.outcome, now_ms)
         await self._carry_out(decided, now_ms, first=[facts.Ended(entry=entry)])
 
     async def _trigger(self, asked: TriggerAsked, now_ms: int) -> None:
@@ -207,30 +247,39 @@ class Daemon:
             actions += self.planner.reconcile(added, now_ms)
         if asked.script not in self.planner or self.phase is not Phase.RUNNING:
             await self._carry_out(actions, now_ms)
-            _answer(asked.reply, None)
+            messages.answer(asked.reply, None)
             return
-        made, decided = self.planner.trigger(asked.script, now_ms)
-        self._waiting[made.run_id] = asked.done
+        made, decided = self.planner.trigger(asked.script, now_ms, force=asked.force)
+        self._waiting[made.run_id] = [asked.done]
         log.info("%s triggered by %s", made.script, asked.by, extra=about(fire=made))
-        _answer(asked.reply, made)
-        await self._carry_out(actions + decided, now_ms)
+        keys = {} if asked.key is None else {made.run_id: asked.key}
+        await self._carry_out(actions + decided, now_ms, keys=keys, durable=True)
+        messages.answer(asked.reply, made.run_id)
+
+    def end_of(self, run_id: RunId) -> "asyncio.Future[Entry] | None":
+        """Return what gets the line of a fire that runs or waits; None when it is over."""
+        live = (*self.planner.running(), *self.planner.held())
+        if all(fire.run_id != run_id for fire in live):
+            return None
+        waiting = self._waiting.setdefault(run_id, [asyncio.get_running_loop().create_future()])
+        return waiting[0]
 
     async def _stop_asked(self, asked: StopAsked, now_ms: int) -> None:
         error = f"stopped by {asked.by}"
         dropped = self.planner.drop(asked.run_id, error)
         await self._carry_out(dropped, now_ms)
-        _answer(asked.reply, bool(dropped) or self._runner.stop(asked.run_id, Reason.STOPPED, error))
+        messages.answer(asked.reply, bool(dropped) or self._runner.stop(asked.run_id, Reason.STOPPED, error))
 
     async def _scanned(self, scanned: Scanned, now_ms: int) -> None:
         diff = catalogue.compare(self.planner.schedules(), scanned.scan)
         if not scanned.dry_run:
             self._note_problems(diff)
             decided = self.planner.reconcile(_by_script(diff.schedules), now_ms)
-            await self._carry_out(decided, now_ms, last=[record.reloaded(diff, now_ms)])
+            await self._carry_out(decided, now_ms, last=[record.reloaded(diff, now_ms)], durable=True)
             record.tell_reloaded(diff)
             gc.freeze()
-            self._notifier.status(self._status())
-        _answer(scanned.reply, record.report_of(diff, scanned.said, dry_run=scanned.dry_run))
+            self._notifier.status(self.vitals.status())
+        messages.answer(scanned.reply, record.report_of(diff, scanned.said, dry_run=scanned.dry_run))
 
     def apply(self, config: Config) -> None:
         """Go by other limits."""
@@ -249,7 +298,7 @@ class Daemon:
 
     async def _hang_up(self) -> None:
         await self.reload(dry_run=False)
-        self._notifier.ready(self._status())
+        self._notifier.ready(self.vitals.status())
 
     # Stopping.
 
@@ -258,13 +307,13 @@ class Daemon:
             self._stop_runs(why)
             return
         self.phase = Phase.DRAINING
-        self._notifier.stopping(self._status())
+        self._notifier.stopping(self.vitals.status(draining=True))
         log.info("draining (%s): %d runs in flight", why, self.planner.running_count)
         await self._carry_out(self.planner.drain(now_ms), now_ms)
         asyncio.get_running_loop().call_later(
             self.drain_s, self._inbox.put_nowait, StopRuns("the drain limit is over")
         )
-        self._heartbeat()
+        self.vitals.beat(draining=True)
 
     def _stop_runs(self, why: str) -> None:
         for run in self.planner.running():
@@ -279,18 +328,21 @@ class Daemon:
         *,
         first: "list[facts.AnyFact] | None" = None,
         last: "list[facts.AnyFact] | None" = None,
+        keys: Mapping[RunId, str] = MappingProxyType({}),
+        durable: bool = False,
     ) -> None:
         """Write what was decided, then do it: claims are durable before anything is spawned."""
-        told = [record.fact_of(action, now_ms=now_ms, host=self._host) for action in actions]
+        told = [record.fact_of(action, now_ms=now_ms, host=self._host, keys=keys) for action in actions]
         written = [*(first or ()), *(fact for fact in told if fact is not None), *(last or ())]
         starts = [action for action in actions if isinstance(action, Start)]
-        durable = True
+        waits = durable or bool(starts)
+        on_disk = True
         if written:
-            done = self._ledger.write(written, durable=bool(starts))
+            done = self._ledger.write(written, durable=waits)
             self._announce(written, done)
-            durable = await done if starts else True
+            on_disk = await done if waits else True
         for start in starts:
-            self._launch(start.fire, start.schedule, durable=durable)
+            self._launch(start.fire, start.schedule, durable=on_disk)
         for action in actions:
             if isinstance(action, Stop):
                 self._runner.stop(action.run_id, Reason.STOPPED, action.error)
@@ -300,9 +352,10 @@ class Daemon:
         for fact in written:
             if isinstance(fact, facts.Ended):
                 record.tell(fact.entry)
-                waiting = self._waiting.pop(fact.entry.run_id, None)
-                if waiting is not None:
-                    done.add_done_callback(partial(_answer_later, waiting, fact.entry))
+                for waiting in self._waiting.pop(fact.entry.run_id, ()):
+                    done.add_done_callback(partial(messages.answer_when, waiting, fact.entry))
+            elif isinstance(fact, facts.Resumed):
+                record.tell_resumed(fact)
 
     def _launch(self, started: Fire, schedule: Schedule, *, durable: bool) -> None:
         if not durable:
@@ -317,59 +370,18 @@ class Daemon:
             )
         )
 
-    def _refuse_the_rest(self) -> None:
-        """Answer what came too late to be handled."""
-        while not self._inbox.empty():
-            match self._inbox.get_nowait():
-                case TriggerAsked(reply=trigger_reply):
-                    _answer(trigger_reply, None)
-                case StopAsked(reply=stop_reply):
-                    _answer(stop_reply, value=False)
-                case Scanned(reply=scan_reply):
-                    scan_reply.cancel()
-
-    # Signs of life.
-
-    @property
-    def overdue_s(self) -> float:
-        """For how long a slot has been due that is not decided yet, in seconds; 0 when there is none."""
-        slot = self.planner.next_slot()
-        return 0 if slot is None else max(0, self._clock.now_ms() / 1000 - slot)
+    # What is seen to beside.
 
     def _next_alarm_ms(self) -> int:
         beat_ms = self._clock.now_ms() + int(self._heartbeat_s * 1000)
-        slot = self.planner.next_slot()
-        return beat_ms if slot is None else min(slot * 1000, beat_ms)
-
-    def _heartbeat(self) -> None:
-        if self.overdue_s < OVERDUE_S:
-            self._notifier.alive()
-        if self.phase is Phase.DRAINING:
-            self._notifier.extend_timeout(2 * self._heartbeat_s)
-        self._complain()
-        if self._clock.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
-            self._pruned_at = self._clock.monotonic()
-            self._beside(asyncio.to_thread(self._prune, frozenset(self.alive)), "prune outputs")
-        self._notifier.status(self._status())
-
-    def _complain(self) -> None:
-        """Say loudly, but once a minute, that what happens is not on the disk."""
-        now_s = self._clock.monotonic()
-        if self._ledger.failing and now_s - self._complained_at >= COMPLAIN_EVERY_S:
-            self._complained_at = now_s
-            log.critical("%s", "; ".join(self._ledger.failing), extra=about(Event.DEGRADED))
-
-    def _status(self) -> str:
-        text = f"{len(self.planner)} schedules, {self.planner.running_count} running"
-        if self.phase is Phase.DRAINING:
-            return f"draining, {text}"
-        slot = self.planner.next_slot()
-        return text if slot is None else f"{text}, next at {from_slot(slot)}"
+        due_ms = self.planner.next_ms()
+        return beat_ms if due_ms is None else min(due_ms, beat_ms)
 
     def _note_problems(self, diff: catalogue.Diff) -> None:
         self.failed = tuple(map(record.failure_of, diff.failed))
         for failure in self.failed:
             record.tell_failed(failure)
+        record.tell_warnings(diff.warnings)
 
     def _beside(self, work: "Coroutine[object, object, None]", name: str) -> None:
         task = self._side.create_task(work, name=name)
@@ -377,7 +389,7 @@ class Daemon:
         task.add_done_callback(self._side_tasks.discard)
 
 
-async def _watch(tasks: Collection["asyncio.Task[None]"]) -> None:
+async def _outlive(tasks: Collection["asyncio.Task[None]"]) -> None:
     """Die as soon as one of these ends: nothing would be recorded any more."""
     if tasks:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -386,13 +398,3 @@ async def _watch(tasks: Collection["asyncio.Task[None]"]) -> None:
 
 def _by_script(schedules: Iterable[Schedule]) -> dict[str, Schedule]:
     return {schedule.script: schedule for schedule in schedules}
-
-
-def _answer(future: "asyncio.Future[T]", value: T) -> None:
-    """Answer, unless whoever asked has gone."""
-    if not future.done():
-        future.set_result(value)
-
-
-def _answer_later(future: "asyncio.Future[Entry]", entry: Entry, _: object) -> None:
-    _answer(future, entry)

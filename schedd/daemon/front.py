@@ -5,23 +5,30 @@ Nothing in here decides.
 """
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TypeVar
 
 from schedd import __version__
-from schedd.daemon.daemon import OVERDUE_S, Daemon
-from schedd.daemon.messages import Message, StopAsked, TriggerAsked
+from schedd.daemon.daemon import Daemon
+from schedd.daemon.messages import Message, PauseAsked, ReplayAsked, ResumeAsked, StopAsked, TriggerAsked
 from schedd.daemon.settings import LiveScanner
+from schedd.daemon.vitals import OVERDUE_S
 from schedd.fire import Entry, Fire, RunId
 from schedd.host.clock import Clock
+from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
 from schedd.ledger.ledger import Ledger
-from schedd.planner.view import ScheduleView
+from schedd.planner.view import Pause, ScheduleView
 from schedd.runner.runner import Runner
 from schedd.schedule import Schedule
 from schedd.scripts.directives import Problem
-from schedd.web.control import Health, Phase, RefusedError, ReloadReport, RunView, Ticket, Why
+from schedd.timetable.instant import Slot
+from schedd.web.control import Failure, Health, Phase, RefusedError, ReloadReport, RunView, Ticket, Why
+
+T = TypeVar("T")
 
 NOT_INSIDE = "scriptPath must be inside scripts directory"
 UNAVAILABLE = "scheduler unavailable"
@@ -50,6 +57,7 @@ class Front:
         self._inbox = inbox
         self._scripts_dir = os.path.realpath(scripts_dir)
         self._host = host
+        self._keyed = asyncio.Lock()
 
     # Reading.
 
@@ -80,7 +88,17 @@ class Front:
         """Return all registered schedules, ordered by script. Raises RefusedError before the first scan."""
         if self._daemon.phase is Phase.STARTING:
             raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
-        return self._daemon.planner.views()
+        return self._daemon.planner.views(self._clock.now_ms())
+
+    def schedule(self, script: str) -> ScheduleView | None:
+        """Return one registered schedule. Raises RefusedError before the first scan."""
+        if self._daemon.phase is Phase.STARTING:
+            raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
+        return self._daemon.planner.view(script, self._clock.now_ms())
+
+    def failures(self) -> Sequence[Failure]:
+        """Return the scripts that were refused when the directory was last read."""
+        return self._daemon.failed
 
     def last_outcome(self, script: str) -> LastOutcome | None:
         """Return the newest outcome of a script, if it has one."""
@@ -104,7 +122,13 @@ class Front:
 
     async def history(self, query: Query) -> Page:
         """Read the fires log, newest first."""
-        return await self._ledger.history(query)
+        with _readable():
+            return await self._ledger.history(query)
+
+    async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
+        """Read the ledger for what was in force or happened in [since, until)."""
+        with _readable():
+            return await self._ledger.chronicle(since_ms, until_ms, script=script)
 
     async def output(self, run_id: RunId) -> bytes | None:
         """Return what a run printed so far; None when it printed nothing."""
@@ -125,29 +149,76 @@ class Front:
         self._require_running()
         return await self._daemon.reload(dry_run=dry_run)
 
-    async def trigger(self, script: str, *, force: bool, by: str) -> Ticket:
-        """Start a manual fire of the script at this relative path. Raises RefusedError."""
+    async def trigger(self, script: str, *, force: bool, by: str, key: str | None = None) -> Ticket:
+        """Start a manual fire of the script at this relative path. Raises RefusedError.
+
+        Under a `key` that has a fire already: the ticket of that one. Two that ask at once come one after the
+        other, so that the second finds the fire of the first.
+        """
+        if key is None:
+            return await self._start(script, force=force, by=by, key=None)
+        async with self._keyed:
+            known = self._ledger.state.fire_of(key, self._clock.now_ms())
+            if known is None or self._daemon.phase is Phase.STARTING:
+                return await self._start(script, force=force, by=by, key=key)
+        if known.path != script:
+            raise RefusedError(
+                Why.CONFLICT, "this Idempotency-Key was used for another script", reason=known.path
+            )
+        return Ticket(known.run_id, script, self._daemon.end_of(known.run_id))
+
+    async def _start(self, script: str, *, force: bool, by: str, key: str | None) -> Ticket:
         self._require_running()
-        found = self._daemon.planner.schedules().get(script)
+        found = self._daemon.planner.schedule(script)
         if found is None:
             found = await asyncio.to_thread(self._find, script)
         if found.guarded and not force:
             raise RefusedError(Why.FORBIDDEN, "script has a @token: force must be true")
         loop = asyncio.get_running_loop()
-        reply: asyncio.Future[Fire | None] = loop.create_future()
+        reply: asyncio.Future[RunId | None] = loop.create_future()
         done: asyncio.Future[Entry] = loop.create_future()
-        self._inbox.put_nowait(TriggerAsked(script, found, by, reply, done))
-        made = await reply
-        if made is None:
+        self._inbox.put_nowait(TriggerAsked(script, found, force, by, key, reply, done))
+        run_id = await reply
+        if run_id is None:
             raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
-        return Ticket(made.run_id, made.script, done)
+        return Ticket(run_id, script, done)
 
     async def stop(self, run_id: RunId, *, by: str) -> bool:
         """Stop a run in flight, or drop a held fire; False when no such run is in flight."""
         if self._daemon.phase is Phase.STOPPED:
             return False
-        reply: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(StopAsked(run_id, by, reply))
+        return await self._asked(lambda reply: StopAsked(run_id, by, reply))
+
+    def pauses(self) -> Sequence[Pause]:
+        """Return the pauses in force, that of all first."""
+        return self._daemon.planner.pauses()
+
+    async def pause(self, script: str | None, *, note: str | None, until_ms: int | None, by: str) -> Pause:
+        """Let the slots of a script (None = of all) end as disabled from now on. Raises RefusedError."""
+        self._require_running()
+        now_ms = self._clock.now_ms()
+        if script is not None and script not in self._daemon.planner:
+            raise RefusedError(Why.NOT_FOUND, "script is not registered")
+        if until_ms is not None and until_ms <= now_ms:
+            raise RefusedError(Why.INVALID, "until must be in the future")
+        pause = Pause(script=script, since_ms=now_ms, by=by, note=note, until_ms=until_ms)
+        await self._asked(lambda reply: PauseAsked(pause, reply))
+        return pause
+
+    async def resume(self, script: str | None, *, by: str) -> bool:
+        """End a pause; False when there was none. Raises RefusedError."""
+        self._require_running()
+        return await self._asked(lambda reply: ResumeAsked(script, by, reply))
+
+    async def replay(self, slots: Sequence[tuple[str, Slot]], *, by: str) -> Sequence[Fire]:
+        """Queue fires of kind replay; return those that were made. Raises RefusedError."""
+        self._require_running()
+        return await self._asked(lambda reply: ReplayAsked(slots, by, reply))
+
+    async def _asked(self, message: "Callable[[asyncio.Future[T]], Message]") -> T:
+        """Put a message into the inbox and wait for its reply."""
+        reply: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(message(reply))
         return await reply
 
     def _require_running(self) -> None:
@@ -168,23 +239,33 @@ class Front:
 
     def _run_view(self, made: Fire, *, held: bool) -> RunView:
         alive = self._daemon.alive.get(made.run_id)
-        schedule = self._daemon.planner.schedules().get(made.script)
+        schedule = self._daemon.planner.schedule(made.script)
         return RunView(
             fire=made,
             started_ms=alive.started_ms if alive else None,
             pid=alive.pid if alive else None,
             timeout_ms=schedule.timeout_for(scheduled=made.slot is not None) if schedule else 0,
             held=held,
+            due_ms=self._daemon.planner.due_ms(made) if held else None,
         )
 
     def _why_not_ready(self) -> list[str]:
         reasons = list(self._ledger.failing)
         if self._daemon.phase is not Phase.RUNNING:
             reasons.append(f"the daemon is {self._daemon.phase.value}")
-        overdue_s = self._daemon.overdue_s
+        overdue_s = self._daemon.vitals.overdue_s
         if overdue_s >= OVERDUE_S:
             reasons.append(f"a slot has been due for {overdue_s:.0f} s and is not decided yet")
         return reasons
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Answer for a record that the disk does not give."""
+    try:
+        yield
+    except OSError as error:
+        raise RefusedError(Why.UNAVAILABLE, f"the record cannot be read: {error.strerror}") from error
 
 
 def _sentence(problems: Sequence[Problem]) -> str:

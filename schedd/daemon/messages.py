@@ -1,12 +1,18 @@
 """All that can happen, as it enters the daemon: by one inbox, one after the other."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from schedd.fire import Ended, Entry, Fire, RunId
+from schedd.planner.view import Pause
 from schedd.schedule import Schedule
 from schedd.scripts.catalogue import Scan
+from schedd.timetable.instant import Slot
 from schedd.web.control import ReloadReport
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,10 @@ class TriggerAsked:
 
     script: str
     found: Schedule | None
+    force: bool
     by: str
-    reply: "asyncio.Future[Fire | None]"
+    key: str | None
+    reply: "asyncio.Future[RunId | None]"
     """None: the script is not registered (any more), or the daemon is draining."""
     done: "asyncio.Future[Entry]"
     """Gets the line of the fire when it can be read."""
@@ -43,6 +51,32 @@ class StopAsked:
     run_id: RunId
     by: str
     reply: "asyncio.Future[bool]"
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """Somebody wants slots to end as disabled."""
+
+    pause: Pause
+    reply: "asyncio.Future[None]"
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """Somebody wants a pause to end, of one script or (None) of all."""
+
+    script: str | None
+    by: str
+    reply: "asyncio.Future[bool]"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayAsked:
+    """Somebody wants slots to be run again."""
+
+    slots: Sequence[tuple[str, Slot]]
+    by: str
+    reply: "asyncio.Future[list[Fire]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +109,33 @@ class StopRuns:
     why: str
 
 
-Message = Rang | Started | Ended | TriggerAsked | StopAsked | Scanned | HangUp | Drain | StopRuns
+Asked = TriggerAsked | StopAsked | PauseAsked | ResumeAsked | ReplayAsked
+Message = Rang | Started | Ended | Asked | Scanned | HangUp | Drain | StopRuns
+
+
+def answer(future: "asyncio.Future[T]", value: T) -> None:
+    """Answer, unless whoever asked has gone."""
+    if not future.done():
+        future.set_result(value)
+
+
+def answer_when(future: "asyncio.Future[T]", value: T, _: object) -> None:
+    """Answer when another future is done, as its callback."""
+    answer(future, value)
+
+
+def refuse(message: Message) -> None:
+    """Answer what came too late to be handled."""
+    match message:
+        case TriggerAsked(reply=trigger_reply):
+            answer(trigger_reply, None)
+        case StopAsked(reply=reply) | ResumeAsked(reply=reply):
+            answer(reply, value=False)
+        case ReplayAsked(reply=replay_reply):
+            answer(replay_reply, [])
+        case PauseAsked(reply=pause_reply):
+            pause_reply.cancel()
+        case Scanned(reply=scan_reply):
+            scan_reply.cancel()
+        case _:
+            pass

@@ -8,6 +8,7 @@ from schedd.fire import Reason, RunId
 from schedd.ledger.facts import AnyFact
 from schedd.ledger.state import State
 from schedd.runner.launch import Launch
+from schedd.schedule import Schedule
 from schedd.scripts.catalogue import Scan
 
 
@@ -45,3 +46,6 @@ class Scanner(Protocol):
 
     def scan(self) -> Scan:
         """Read the whole directory."""
+
+    def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
+        """Return a schedule as it was registered before the daemon stopped."""

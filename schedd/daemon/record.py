@@ -1,19 +1,23 @@
 """From what the planner decided to what the ledger keeps and the journal tells."""
 
+import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from schedd import fire
 from schedd.errors import TimetableError
-from schedd.fire import Entry, Fire, Kind, Outcome, Reason, Status
+from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status
 from schedd.host.journald import Event, about
 from schedd.ledger import facts
 from schedd.ledger.state import State
 from schedd.planner import actions
-from schedd.planner.planner import Past, Remembered
+from schedd.planner.past import Past
+from schedd.planner.quiet import ITS_END
+from schedd.planner.registry import Remembered
+from schedd.planner.view import Pause
 from schedd.scripts.catalogue import Diff
 from schedd.scripts.directives import Problem
-from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
 from schedd.web.control import Failure, ReloadReport
 
@@ -22,17 +26,26 @@ log = logging.getLogger("schedd")
 QUIET = {Status.OK, Status.DISABLED}
 """Statuses that nobody needs to look at."""
 
+MOST_WARNINGS = 100
+"""Of one reload; the rest is only counted."""
 
-def fact_of(action: actions.Action, *, now_ms: int, host: str) -> facts.AnyFact | None:
-    """Return the fact that records an action; a `Stop` has none of its own (the end of the run has)."""
+
+def fact_of(
+    action: actions.Action, *, now_ms: int, host: str, keys: Mapping[RunId, str] = MappingProxyType({})
+) -> facts.AnyFact | None:
+    """Return the fact that records an action; a `Stop` has none of its own (the end of the run has).
+
+    `keys` are what fires were asked for under, if they were.
+    """
     match action:
         case actions.Start(fire=f):
-            return _claimed(f, now_ms)
-        case actions.Hold(fire=f):
-            return _held(f, now_ms)
+            return _claimed(f, now_ms, keys.get(f.run_id))
+        case actions.Hold(fire=f, due_ms=due_ms):
+            return _held(f, now_ms, due_ms, keys.get(f.run_id))
         case actions.Close():
-            return facts.Ended(entry=entry_of(action, now_ms=now_ms, host=host))
-        case actions.Open(fire=f, status=status, reason=reason):
+            entry = entry_of(action, now_ms=now_ms, host=host)
+            return facts.Ended(entry=entry, key=keys.get(entry.run_id))
+        case actions.Open(fire=f, status=status, reason=reason, error=error):
             assert f.slot is not None
             return facts.Stretch(
                 at=now_ms,
@@ -42,7 +55,14 @@ def fact_of(action: actions.Action, *, now_ms: int, host: str) -> facts.AnyFact 
                 first=f.slot,
                 status=status,
                 reason=reason,
+                error=error,
             )
+        case actions.Paused(pause=pause):
+            return facts.Paused(
+                at=pause.since_ms, by=pause.by, path=pause.script, note=pause.note, until=pause.until_ms
+            )
+        case actions.Resumed(script=script, by=by):
+            return facts.Resumed(at=now_ms, by=by, path=script)
         case actions.Register(schedule=s, registered_at_ms=at_ms):
             return facts.Registered(
                 at=at_ms,
@@ -51,6 +71,8 @@ def fact_of(action: actions.Action, *, now_ms: int, host: str) -> facts.AnyFact 
                 timezone=s.timezone,
                 enabled=s.enabled,
                 sha256=s.sha256,
+                header=s.header,
+                jitter_s=s.timetable.jitter_s,
             )
         case actions.Unregister(script=script):
             return facts.Unregistered(at=now_ms, path=script)
@@ -86,17 +108,20 @@ def interrupted(claim: facts.Claimed, *, now_ms: int, host: str, rebooted: bool,
     return fire.ran(claim.fire(), outcome, host=host)
 
 
-def past_of(state: State) -> Past:
-    """Return what the planner is told of the ledger's state when the daemon starts."""
-    beyond: dict[str, Slot] = {}
-    for path, slot in state.beyond:
-        beyond[path] = max(slot, beyond.get(path, slot))
+def past_of(state: State, interrupted: Iterable[Fire] = ()) -> Past:
+    """Return what the planner is told of the ledger's state when the daemon starts.
+
+    `interrupted` are the fires that ran when the daemon before it died.
+    """
     return Past(
         watermark=state.watermark,
+        spent=state.spent,
         registered=tuple(_remembered(state)),
-        held=tuple(held.fire() for held in state.held.values()),
+        held=tuple((held.fire(), held.due) for held in state.held.values()),
+        interrupted=tuple(interrupted),
         stretches=tuple(_stretch(s) for s in state.stretches.values()),
-        beyond=beyond,
+        pauses=tuple(map(_pause, state.paused.values())),
+        beyond=dict(state.beyond),
     )
 
 
@@ -132,10 +157,35 @@ def failure_of(problem: Problem) -> Failure:
     return Failure(path=problem.path, reason=problem.reason, line=problem.line, column=problem.column)
 
 
+def tell_resumed(fact: facts.Resumed) -> None:
+    """Log a pause that ended by itself; who resumes something is logged where that is asked for."""
+    if fact.by == ITS_END:
+        log.info(
+            "%s: the pause has come to its end", fact.path or "all scripts", extra=about(script=fact.path)
+        )
+
+
+def tell_caught_up(decided: Iterable[actions.Action]) -> None:
+    """Log the plan before its first fire starts: what is going to be caught up."""
+    holds = (action.fire for action in decided if isinstance(action, actions.Hold))
+    caught_up = [fire.script for fire in holds if fire.kind is Kind.CATCHUP]
+    if caught_up:
+        text = "catching up %d slots of %d scripts, a few at a time"
+        log.info(text, len(caught_up), len(set(caught_up)), extra=about(Event.MISSED))
+
+
 def tell_failed(failure: Failure) -> None:
     """Log a script that is not registered."""
     where = failure.path if failure.line is None else f"{failure.path}:{failure.line}"
     log.warning("%s: %s", where, failure.reason, extra=about(Event.PROBLEM, script=failure.path))
+
+
+def tell_warnings(warnings: Collection[Problem]) -> None:
+    """Log what looks wrong about files, bounded: a directory full of it must not flood the journal."""
+    for warning in itertools.islice(warnings, MOST_WARNINGS):
+        log.warning("%s", warning, extra=about(script=warning.path))
+    if len(warnings) > MOST_WARNINGS:
+        log.warning("and %d more; `schedd check` shows all", len(warnings) - MOST_WARNINGS)
 
 
 def tell_reloaded(diff: Diff) -> None:
@@ -173,7 +223,9 @@ def _event(entry: Entry) -> Event:
 def _remembered(state: State) -> Iterator[Remembered]:
     for told in state.registered.values():
         try:
-            timetable = Timetable.parse(told.expression, told.timezone, seed=told.path)
+            timetable = Timetable.parse(
+                told.expression, told.timezone, seed=told.path, jitter_s=told.jitter_s
+            )
         except TimetableError as error:
             # Written by another version, or its zone is gone from the zone data: its past cannot be computed.
             log.warning("%s: the slots since the last stop cannot be told: %s", told.path, error)
@@ -190,10 +242,14 @@ def _remembered(state: State) -> Iterator[Remembered]:
 
 def _stretch(told: facts.Stretch) -> actions.Open:
     opened = Fire(told.run_id, told.path, told.expression, Kind.SCHEDULE, told.first)
-    return actions.Open(opened, told.status, told.reason)
+    return actions.Open(opened, told.status, told.reason, told.error or told.reason.value)
 
 
-def _claimed(f: Fire, at_ms: int) -> facts.Claimed:
+def _pause(told: facts.Paused) -> Pause:
+    return Pause(script=told.path, since_ms=told.at, by=told.by, note=told.note, until_ms=told.until)
+
+
+def _claimed(f: Fire, at_ms: int, key: str | None) -> facts.Claimed:
     return facts.Claimed(
         at=at_ms,
         run_id=f.run_id,
@@ -202,10 +258,11 @@ def _claimed(f: Fire, at_ms: int) -> facts.Claimed:
         kind=f.kind,
         slot=f.slot,
         attempt=f.attempt,
+        key=key,
     )
 
 
-def _held(f: Fire, at_ms: int) -> facts.Held:
+def _held(f: Fire, at_ms: int, due_ms: int | None, key: str | None) -> facts.Held:
     return facts.Held(
         at=at_ms,
         run_id=f.run_id,
@@ -214,4 +271,6 @@ def _held(f: Fire, at_ms: int) -> facts.Held:
         kind=f.kind,
         slot=f.slot,
         attempt=f.attempt,
+        due=due_ms,
+        key=key,
     )

@@ -74,6 +74,10 @@ class LiveScanner:
         """Read the whole directory; blocks."""
         return self._scanner.scan()
 
+    def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
+        """Return a schedule as it was registered before the daemon stopped."""
+        return self._scanner.recall(script, header=header, sha256=sha256)
+
     def read(self, script: str) -> Schedule | tuple[Problem, ...] | None:
         """Read one script; blocks."""
         return self._scanner.read(script)

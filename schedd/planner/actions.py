@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from schedd.fire import Fire, Reason, RunId, Status
+from schedd.planner.view import Pause
 from schedd.schedule import Schedule
 from schedd.timetable.instant import Slot
 
@@ -20,6 +21,8 @@ class Hold:
     """Note that the fire waits; a later `Start` or `Close` settles it."""
 
     fire: Fire
+    due_ms: int | None = None
+    """It is not to start before this (a retry)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class Open:
     fire: Fire
     status: Status
     reason: Reason
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,25 @@ class Unregister:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Note a pause."""
+
+    pause: Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Note that a pause has ended, of one script or (None) of all."""
+
+    script: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """Note that every slot at or before this one is decided; comes last of its turn."""
 
     watermark: Slot
 
 
-Action = Start | Hold | Close | Open | Stop | Register | Unregister | Decided
+Action = Start | Hold | Close | Open | Stop | Register | Unregister | Paused | Resumed | Decided

@@ -6,7 +6,7 @@ is then.
 
 from collections.abc import Callable
 
-from schedd.fire import Fire, Reason, RunId, Status
+from schedd.fire import Fire, Kind, Reason, Status
 from schedd.planner import policy
 from schedd.planner.actions import Action, Close, Hold, Start, Stop
 from schedd.planner.places import Places
@@ -32,6 +32,9 @@ class Admission:
 
     def admit(self, fire: Fire, now_ms: int, actions: list[Action]) -> None:
         """Decide on a fire of a registered script that is due."""
+        if self._is_too_late(fire, now_ms):
+            actions.append(self._too_late(fire))
+            return
         places, script = self.places, fire.script
         verdict = policy.admit(
             self._schedule_of(script), occupied=places.occupied(script), held=places.held(script)
@@ -52,25 +55,42 @@ class Admission:
                 error = f"{policy.MAX_QUEUED} slots of this script are held already (@overlap queue-all)"
                 actions.append(skipped(fire, Reason.HOLD_FULL, error))
 
-    def ended(self, run_id: RunId, now_ms: int, actions: list[Action], *, registered: bool) -> None:
-        """Free the place of a run, for whoever waited for it."""
-        fire = self.places.end(run_id)
-        assert fire is not None, run_id
-        if registered:
-            self.release(fire.script, now_ms, actions)
-        self._seat_waiting(actions)
-
     def release(self, script: str, now_ms: int, actions: list[Action]) -> None:
         """Let fires go on that are held behind runs of a registered script, as many as its limit allows."""
         limit = self._schedule_of(script).max_runs
         while self.places.held(script) and (limit is None or self.places.occupied(script) < limit):
             self.places.wait(self.places.release(script), now_ms)
-        self._seat_waiting(actions)
+        self.seat_waiting(now_ms, actions)
+
+    def seat_waiting(self, now_ms: int, actions: list[Action]) -> None:
+        """Give the free places to those who have waited the longest."""
+        while (fire := self.places.next_waiting()) is not None:
+            if self._is_too_late(fire, now_ms):
+                actions.append(self._too_late(fire))
+            else:
+                self.places.seat(fire)
+                actions.append(Start(fire, self._schedule_of(fire.script)))
+
+    def expire(self, now_ms: int) -> list[Action]:
+        """Give up what has waited for longer than its deadline."""
+        late = self.places.drop(lambda fire: self._is_too_late(fire, now_ms))
+        return [self._too_late(fire) for fire in late]
+
+    def _is_too_late(self, fire: Fire, now_ms: int) -> bool:
+        if fire.kind is not Kind.SCHEDULE or fire.slot is None:
+            return False
+        deadline_ms = self._schedule_of(fire.script).deadline_ms
+        return deadline_ms is not None and now_ms - fire.slot * 1000 > deadline_ms
+
+    def _too_late(self, fire: Fire) -> Close:
+        deadline_ms = self._schedule_of(fire.script).deadline_ms
+        error = f"it could not start within its @deadline of {(deadline_ms or 0) / 1000:g} s"
+        return skipped(fire, Reason.TOO_LATE, error)
 
     def _start_or_wait(self, fire: Fire, now_ms: int, actions: list[Action]) -> None:
         if self.places.run(fire):
             actions.append(Start(fire, self._schedule_of(fire.script)))
-        elif self._has_room(fire, actions):
+        elif self.has_room(fire, actions):
             self.places.wait(fire, now_ms)
             actions.append(Hold(fire))
 
@@ -80,12 +100,13 @@ class Admission:
         self._hold(fire, actions)
 
     def _hold(self, fire: Fire, actions: list[Action]) -> None:
-        if self._has_room(fire, actions):
+        if self.has_room(fire, actions):
             self.places.hold(fire)
             actions.append(Hold(fire))
 
-    def _has_room(self, fire: Fire, actions: list[Action]) -> bool:
-        if self.places.held_count < self._max_held:
+    def has_room(self, fire: Fire, actions: list[Action], *, besides: int = 0) -> bool:
+        """Whether one more may wait, besides so many that wait elsewhere; if not, the fire is skipped."""
+        if self.places.held_count + besides < self._max_held:
             return True
         error = f"{self._max_held} fires are waiting already, as many as may wait at once (max_held)"
         actions.append(skipped(fire, Reason.OVERLOAD, error))
@@ -96,10 +117,6 @@ class Admission:
         if runs:
             error = f"stopped: replaced by {named(fire)} (@overlap replace)"
             actions.append(Stop(runs[0].run_id, error))
-
-    def _seat_waiting(self, actions: list[Action]) -> None:
-        while (fire := self.places.seat_next()) is not None:
-            actions.append(Start(fire, self._schedule_of(fire.script)))
 
     def _overlap(self, fire: Fire) -> Close:
         runs = self.places.runs_of(fire.script)

@@ -65,7 +65,7 @@ class Places:
         """Give the fire a place if one is free and nobody waits for it."""
         if self._waiting or len(self._running) >= self.max_running:
             return False
-        self._seat(fire)
+        self.seat(fire)
         return True
 
     def wait(self, fire: Fire, now_ms: int) -> None:
@@ -89,14 +89,18 @@ class Places:
             del self._held_of[script]
         return fire
 
-    def seat_next(self) -> Fire | None:
-        """Give a free place to the fire that has waited for one the longest, if there are both."""
+    def next_waiting(self) -> Fire | None:
+        """Take out the fire that has waited for a place the longest, if there is one and a place is free."""
         if not self._waiting or len(self._running) >= self.max_running:
             return None
         _, _, fire = heapq.heappop(self._waiting)
         self._left_waiting(fire)
-        self._seat(fire)
         return fire
+
+    def seat(self, fire: Fire) -> None:
+        """Give the fire a place: it runs."""
+        self._running[fire.run_id] = fire
+        self._runs_of.setdefault(fire.script, {})[fire.run_id] = fire
 
     def end(self, run_id: RunId) -> Fire | None:
         """Free the place of a run; None if no such run is in flight."""
@@ -134,10 +138,6 @@ class Places:
                 self._held_of[script] = kept
             else:
                 del self._held_of[script]
-
-    def _seat(self, fire: Fire) -> None:
-        self._running[fire.run_id] = fire
-        self._runs_of.setdefault(fire.script, {})[fire.run_id] = fire
 
     def _left_waiting(self, fire: Fire) -> None:
         left = self._waits_of[fire.script] - 1

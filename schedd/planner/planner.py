@@ -1,26 +1,28 @@
 """The planner: state and now in, actions out.
 
-It never waits, so nothing can happen between two of its decisions, and it reads no clock, so the same
-inputs always give the same actions. Slots are decided in time order; one number, the *watermark*, says how
-far that has come: every slot at or before it is decided. Whatever lies between the watermark and now, after
-a restart, a suspend or a clock step, is a gap like any other, and goes through the same turn of the wheel.
+It never waits, so nothing can happen between two of its decisions, and it reads no clock, so the same inputs
+always give the same actions. Slots are decided in time order; one number, the *watermark*, says how far that
+has come: every slot at or before it is decided. Whatever lies between the watermark and now, after a restart,
+a suspend or a clock step, is a gap like any other, and goes through the same turn of the wheel.
 
-A slot that is found less than a minute late fires late, whoever was away: the machine was busy, or the
-daemon was being restarted. A slot older than that was missed, and says so.
+A slot that is found less than a minute late fires late, whoever was away: the machine was busy, or the daemon
+was being restarted. A slot older than that was missed, and `@catchup` says what becomes of it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
-from schedd.fire import Fire, Kind, Reason, RunId, Status
-from schedd.planner.actions import Action, Close, Decided, Open, Register, Unregister
+from schedd.fire import Fire, Kind, Outcome, Reason, RunId, Status
+from schedd.planner import backlog
+from schedd.planner.actions import Action, Close, Decided, Open, Register, Start, Unregister
 from schedd.planner.admission import Admission, skipped
-from schedd.planner.stretches import Missed, Stretches
-from schedd.planner.view import ScheduleView
-from schedd.planner.wheel import Wheel
-from schedd.schedule import Schedule
+from schedd.planner.gaps import Gaps, by_slot
+from schedd.planner.later import Later
+from schedd.planner.past import DIED, Past
+from schedd.planner.quiet import Quiet, closed
+from schedd.planner.registry import Registration, Registry
+from schedd.planner.view import Pause, ScheduleView
+from schedd.schedule import Catchup, Schedule
 from schedd.timetable.instant import Slot
-from schedd.timetable.timetable import Timetable
 
 LATE_S = 60
 """A slot found this late was missed; before that it fires late."""
@@ -29,59 +31,22 @@ REWIND_S = 3 * 3600
 NEXT_SLOTS = 5
 
 
-@dataclass(slots=True, kw_only=True)
-class _Registration:
-    script: str
-    expression: str
-    timetable: Timetable
-    enabled: bool
-    order: int
-    registered_at_ms: int
-    sha256: str
-    schedule: Schedule | None
-    """None while the planner settles the past of a script that has changed or gone since."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
-    """A registration that was in force when the daemon stopped."""
-
-    script: str
-    expression: str
-    timetable: Timetable
-    enabled: bool
-    sha256: str
-    registered_at_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """What the ledger knows when the daemon starts."""
-
-    watermark: Slot | None = None
-    registered: tuple[Remembered, ...] = ()
-    held: tuple[Fire, ...] = ()
-    stretches: tuple[Open, ...] = ()
-    beyond: Mapping[str, Slot] = field(default_factory=dict)
-    """The newest slot of a script that was decided, though the watermark that says so was never written."""
-
-
 class Planner:
-    """Owns the wheel, the stations of all fires, and the watermark.
+    """Owns the registrations, the stations of all fires, the pauses, and the watermark.
 
     `new_run_id` gives an id for a fire, from the wall clock in milliseconds.
     """
 
     def __init__(self, *, new_run_id: Callable[[int], RunId], max_running: int, max_held: int) -> None:
         self._new_run_id = new_run_id
-        self._wheel = Wheel()
-        self._admission = Admission(self._schedule, max_running=max_running, max_held=max_held)
+        self._registry = Registry()
+        self._admission = Admission(self._registry.schedule, max_running=max_running, max_held=max_held)
         self._places = self._admission.places
-        self._stretches = Stretches()
-        self._missed = Missed()
-        self._registrations: dict[str, _Registration] = {}
-        self._orders = 0
+        self._gaps = Gaps()
+        self._quiet = Quiet(new_run_id)
+        self._later = Later(self._admission, self._registry, self._quiet, new_run_id)
         self._watermark: Slot | None = None
+        self._spent = Slot(0)
         self._draining = False
 
     # What others see.
@@ -99,46 +64,66 @@ class Planner:
     @property
     def held_count(self) -> int:
         """How many fires wait."""
-        return self._places.held_count
+        return self._places.held_count + len(self._later)
 
     def __contains__(self, script: str) -> bool:
-        return script in self._registrations
+        return script in self._registry
 
     def __len__(self) -> int:
-        return len(self._registrations)
+        return len(self._registry)
+
+    def next_ms(self) -> int | None:
+        """Return when something may have to be decided next, in milliseconds since the epoch."""
+        slot = self._registry.next_slot()
+        times = (None if slot is None else slot * 1000, self._later.next_ms(), self._quiet.pauses.next_ms())
+        return min((at_ms for at_ms in times if at_ms is not None), default=None)
 
     def next_slot(self) -> Slot | None:
         """Return the next second in which something may be due."""
-        return self._wheel.next_slot()
+        return self._registry.next_slot()
+
+    def schedule(self, script: str) -> Schedule | None:
+        """Return what is registered of a script."""
+        registration = self._registry.get(script)
+        return None if registration is None else registration.schedule
 
     def schedules(self) -> dict[str, Schedule]:
         """Return what is registered, by script."""
-        return {script: r.schedule for script, r in self._registrations.items() if r.schedule is not None}
+        return {r.script: r.schedule for r in self._registry if r.schedule is not None}
 
     def running(self) -> tuple[Fire, ...]:
         """Return the runs in flight, oldest first."""
         return self._places.all_running()
 
     def held(self) -> tuple[Fire, ...]:
-        """Return the fires that wait."""
-        return self._places.all_held()
+        """Return the fires that wait: for a place, behind a run, for their next try, to be caught up."""
+        return (*self._places.all_held(), *self._later.all())
 
-    def view(self, script: str) -> ScheduleView | None:
+    def due_ms(self, fire: Fire) -> int | None:
+        """Return when a retry that waits is due, in milliseconds since the epoch."""
+        return self._later.due_ms(fire)
+
+    def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses in force, that of all first."""
+        return self._quiet.pauses.all()
+
+    def view(self, script: str, now_ms: int) -> ScheduleView | None:
         """Return one registered schedule as it stands now."""
-        registration = self._registrations.get(script)
+        registration = self._registry.get(script)
         if registration is None or registration.schedule is None:
             return None
         return ScheduleView(
             schedule=registration.schedule,
             registered_at_ms=registration.registered_at_ms,
-            next_slots=self._wheel.upcoming(script, NEXT_SLOTS) if registration.enabled else (),
+            next_slots=self._registry.upcoming(script, NEXT_SLOTS) if registration.enabled else (),
             running=self._places.runs_of(script),
-            held=self._places.held_of(script),
+            held=(*self._places.held_of(script), *self._later.of(script)),
+            pause=self._quiet.pauses.covering(script, now_ms),
         )
 
-    def views(self) -> list[ScheduleView]:
+    def views(self, now_ms: int) -> list[ScheduleView]:
         """Return all registered schedules as they stand now, ordered by script."""
-        views = (self.view(script) for script in sorted(self._registrations))
+        views = (self.view(script, now_ms) for script in sorted(r.script for r in self._registry))
         return [view for view in views if view is not None]
 
     # What happens.
@@ -150,70 +135,128 @@ class Planner:
         are decided as if the daemon had been slow; the slots of one that has changed or gone are missed.
         """
         self._watermark = past.watermark
+        self._spent = past.spent
+        for pause in past.pauses:
+            self._quiet.pauses.begin(pause)
         for old in past.registered:
-            self._remember(old, schedules.get(old.script), past.beyond.get(old.script, Slot(0)))
+            current = schedules.get(old.script)
+            same = current is not None and current.timetable == old.timetable
+            same = same and current is not None and current.enabled == old.enabled
+            after = max(Slot(old.registered_at_ms // 1000), self._watermark or Slot(0))
+            after = max(after, past.beyond.get(old.script, Slot(0)))
+            self._registry.remember(old, current if same else None, after=after)
         for stretch in past.stretches:
-            self._resume_stretch(stretch)
+            self._resume_stretch(stretch, past)
         actions: list[Action] = []
-        for fire in past.held:
-            self._resume_held(fire, now_ms, actions)
+        for fire, due_ms in past.held:
+            self._resume_held(fire, due_ms, now_ms, actions)
+        for fire in past.interrupted:
+            self._later.retry(fire, DIED, now_ms, actions)
         return actions + self.reconcile(schedules, now_ms)
 
     def startup(self, now_ms: int) -> list[Action]:
         """Fire every `@reboot` script: the host has booted since the daemon last ran."""
         actions: list[Action] = []
-        for registration in list(self._registrations.values()):
-            if registration.timetable.reboot:
+        for registration in self._registry:
+            if registration.timetable.reboot and self._quiet.why(registration, now_ms) is None:
                 self._decide_new(registration, Kind.STARTUP, None, now_ms, actions)
         return actions
 
     def tick(self, now_ms: int) -> list[Action]:
-        """Decide every slot at or before now that is not decided yet."""
+        """Decide everything that is due and not decided yet."""
         now = Slot(now_ms // 1000)
         if self._watermark is None:
             self._watermark = now
-        if now <= self._watermark:
-            return self._rewind(now) if now < self._watermark - REWIND_S else []
-        decided: list[Action] = []
-        for slot, scripts in self._wheel.turn(now):
-            for script in scripts:
-                self._decide(self._registrations[script], slot, now, now_ms, decided)
-        self._watermark = now
-        # What was missed is older than what fires, and a torn write must not lose the older part alone.
-        return self._decided([*self._missed.close(now_ms, self._new_run_id), *decided])
+        actions: list[Action] = []
+        if now > self._watermark:
+            actions += self._turn(now, now_ms)
+        elif now < self._watermark - REWIND_S:
+            actions += self._rewind(now)
+        actions += self._quiet.end_those_over(now_ms)
+        if not self._draining:
+            self._later.release(now_ms, actions)
+        return self._decided(actions)
+
+    def expire(self, now_ms: int) -> list[Action]:
+        """Give up what has waited for longer than its deadline. Asked for now and then."""
+        return self._admission.expire(now_ms)
 
     def reconcile(self, schedules: Mapping[str, Schedule], now_ms: int) -> list[Action]:
         """Make `schedules` what is registered; new slots are those after now, runs go on undisturbed."""
         actions = self.tick(now_ms)
-        for script in [s for s in self._registrations if s not in schedules]:
-            self._unregister(script, actions)
-        for script, schedule in schedules.items():
-            self._register(script, schedule, now_ms, actions)
+        for registration in self._registry:
+            if registration.script not in schedules:
+                self._unregister(registration.script, actions)
+        for schedule in schedules.values():
+            self._register(schedule, now_ms, actions)
         return self._decided(actions)
 
     def limit(self, *, max_running: int, max_held: int) -> None:
         """Go by other limits from the next decision on."""
         self._admission.limit(max_running=max_running, max_held=max_held)
 
-    def trigger(self, script: str, now_ms: int) -> tuple[Fire, list[Action]]:
-        """Make a manual fire of a registered script."""
+    def pace(self, at_once: int) -> None:
+        """Let so many fires of the backlog run at the same time."""
+        self._later.pace(at_once)
+
+    def trigger(self, script: str, now_ms: int, *, force: bool = False) -> tuple[Fire, list[Action]]:
+        """Make a manual fire of a registered script; a pause stops it unless it is forced."""
         actions = self.tick(now_ms)
-        fire = self._decide_new(self._registrations[script], Kind.MANUAL, None, now_ms, actions)
+        registration = self._registry[script]
+        fire = self._fire(registration, Kind.MANUAL, None, now_ms)
+        why = self._quiet.why(registration, now_ms, force=force)
+        if why is None or self._draining:
+            self._dispatch(fire, now_ms, actions)
+        else:
+            actions.append(closed(fire, why))
         return fire, actions
 
-    def ended(self, run_id: RunId, script: str, now_ms: int) -> list[Action]:
-        """A run is over: whoever waited for it may start."""
+    def replay(self, slots: Sequence[tuple[str, Slot]], now_ms: int) -> tuple[list[Fire], list[Action]]:
+        """Queue fires of these slots again; what is not registered, or waits or runs already, is left out."""
+        actions = self.tick(now_ms)
+        made = []
+        for script, slot in slots:
+            registration = self._registry.get(script)
+            if registration is None or self._later.waits(script, slot):
+                continue
+            fire = self._fire(registration, Kind.REPLAY, slot, now_ms)
+            if self._later.add(fire, actions):
+                made.append(fire)
+        if not self._draining:
+            self._later.release(now_ms, actions)
+        return made, actions
+
+    def pause(self, pause: Pause, now_ms: int) -> list[Action]:
+        """Let slots end as disabled from now on."""
+        return self._decided([*self.tick(now_ms), *self._quiet.begin(pause)])
+
+    def resume(self, script: str | None, by: str, now_ms: int) -> list[Action]:
+        """End a pause, if there is one."""
+        actions = [*self.tick(now_ms), *self._quiet.end(script, by, now_ms)]
+        return self._decided(actions) + self.tick(now_ms)
+
+    def ended(self, fire: Fire, outcome: Outcome, now_ms: int) -> list[Action]:
+        """A run is over: whoever waited for it may start, and it may itself be tried again."""
+        ended = self._places.end(fire.run_id)
+        assert ended is not None, fire
         actions: list[Action] = []
-        self._admission.ended(run_id, now_ms, actions, registered=script in self._registrations)
+        self._later.retry(fire, outcome, now_ms, actions)
+        if not self._draining:
+            if fire.script in self._registry:
+                self._admission.release(fire.script, now_ms, actions)
+            self._admission.seat_waiting(now_ms, actions)
         return actions + self.tick(now_ms)
 
     def drop(self, run_id: RunId, error: str) -> list[Action]:
         """Give up a fire that waits, because somebody asked to; no action if it does not wait."""
-        dropped = self._places.drop(lambda fire: fire.run_id == run_id)
+        dropped = self._drop(lambda fire: fire.run_id == run_id)
         return [Close(fire=f, status=Status.ERROR, reason=Reason.STOPPED, error=error) for f in dropped]
 
     def drain(self, now_ms: int) -> list[Action]:
-        """Admit nothing from now on: what waits, and each slot to come, is skipped."""
+        """Admit nothing from now on: what is held, and each slot to come, is skipped.
+
+        What waits for its next try, or to be caught up, is in no hurry: the ledger keeps it meanwhile.
+        """
         actions = self.tick(now_ms)
         self._draining = True
         actions += [_drained(fire) for fire in self._places.drop(lambda _: True)]
@@ -221,9 +264,23 @@ class Planner:
 
     def finish(self, now_ms: int) -> list[Action]:
         """Close what is open, before the daemon stops."""
-        return self._decided([*self.tick(now_ms), *self._stretches.close_all()])
+        return self._decided([*self.tick(now_ms), *self._quiet.stretches.close_all()])
 
     # Deciding.
+
+    def _turn(self, now: Slot, now_ms: int) -> list[Action]:
+        decided: list[Action] = []
+        for slot, registrations in self._registry.turn(now):
+            for registration in registrations:
+                self._decide(registration, slot, now, now_ms, decided)
+        found: list[Action] = []
+        for close, kept in self._gaps.close(now_ms, self._new_run_id):
+            if close is not None:
+                found.append(close)
+            for fire in kept:
+                self._later.add(fire, found)
+        self._watermark = now
+        return by_slot(found, decided) if found else decided
 
     def _decided(self, actions: list[Action]) -> list[Action]:
         """Put the watermark behind the actions that it vouches for; without any it need not be written."""
@@ -232,139 +289,105 @@ class Planner:
         return actions
 
     def _decide(
-        self, registration: _Registration, slot: Slot, now: Slot, now_ms: int, actions: list[Action]
+        self, registration: Registration, slot: Slot, now: Slot, now_ms: int, actions: list[Action]
     ) -> None:
-        if not registration.enabled:
-            self._disabled(registration, slot, now_ms, actions)
+        why = self._quiet.why(registration, slot * 1000)
+        if slot <= self._spent and now - slot >= LATE_S:
+            return  # decided before the clock was set back by hours, and ahead again
+        if why is not None:
+            actions += self._quiet.tell(registration, slot, why, now_ms)
         elif registration.schedule is None or now - slot >= LATE_S:
-            self._missed.add(registration.script, registration.expression, slot)
+            self._gaps.add(registration, slot, now_ms)
         else:
             self._decide_new(registration, Kind.SCHEDULE, slot, now_ms, actions)
 
     def _decide_new(
-        self,
-        registration: _Registration,
-        kind: Kind,
-        slot: Slot | None,
-        now_ms: int,
-        actions: list[Action],
-    ) -> Fire:
-        fire = Fire(self._new_run_id(now_ms), registration.script, registration.expression, kind, slot)
+        self, registration: Registration, kind: Kind, slot: Slot | None, now_ms: int, actions: list[Action]
+    ) -> None:
+        fire = self._fire(registration, kind, slot, now_ms)
+        self._dispatch(fire, now_ms, actions)
+        last = actions[-1]
+        if len(self._later) and isinstance(last, Start) and last.fire is fire:
+            self._later.supersede(fire, actions)
+
+    def _dispatch(self, fire: Fire, now_ms: int, actions: list[Action]) -> None:
         if self._draining:
             actions.append(_drained(fire))
-        elif not registration.enabled:
-            actions.append(_disabled(fire))
         else:
             self._admission.admit(fire, now_ms, actions)
-        return fire
 
-    def _disabled(self, registration: _Registration, slot: Slot, now_ms: int, actions: list[Action]) -> None:
-        if not self._stretches.prolong(registration.script, slot):
-            fire = Fire(
-                self._new_run_id(now_ms), registration.script, registration.expression, Kind.SCHEDULE, slot
-            )
-            actions += self._stretches.open(fire, slot, Status.DISABLED, Reason.DISABLED)
+    def _fire(self, registration: Registration, kind: Kind, slot: Slot | None, now_ms: int) -> Fire:
+        return Fire(self._new_run_id(now_ms), registration.script, registration.expression, kind, slot)
+
+    def _drop(self, unwanted: Callable[[Fire], bool]) -> list[Fire]:
+        return [*self._places.drop(unwanted), *self._later.drop(unwanted)]
 
     # Registering.
 
-    def _register(self, script: str, schedule: Schedule, now_ms: int, actions: list[Action]) -> None:
-        old = self._registrations.get(script)
+    def _register(self, schedule: Schedule, now_ms: int, actions: list[Action]) -> None:
+        script = schedule.script
+        old = self._registry.get(script)
         if old is None or old.schedule is None or old.timetable != schedule.timetable:
             if old is not None:
                 self._forget(script, actions)
-            self._place(script, schedule, now_ms)
+            after = max(Slot(now_ms // 1000), self._watermark or Slot(0))
+            self._registry.place(schedule, now_ms=now_ms, after=after)
             actions.append(Register(schedule, now_ms))
             return
-        told = (old.expression, old.sha256, old.enabled)
-        if schedule.enabled and not old.enabled:
-            actions += self._stretches.close(script)
-        old.schedule, old.expression = schedule, schedule.expression
-        old.sha256, old.enabled = schedule.sha256, schedule.enabled
-        if told != (old.expression, old.sha256, old.enabled):
+        told = old.told()
+        if schedule.enabled is not old.enabled:
+            # Told of later, by another header, the slots of the stretch would not be known as its own.
+            actions += self._quiet.stretches.close(script)
+        old.take(schedule)
+        if told != old.told():
             actions.append(Register(schedule, old.registered_at_ms))
         self._admission.release(script, now_ms, actions)
 
-    def _place(self, script: str, schedule: Schedule, now_ms: int) -> None:
-        self._orders += 1
-        self._registrations[script] = _Registration(
-            script=script,
-            expression=schedule.expression,
-            timetable=schedule.timetable,
-            enabled=schedule.enabled,
-            order=self._orders,
-            registered_at_ms=now_ms,
-            sha256=schedule.sha256,
-            schedule=schedule,
-        )
-        after = max(Slot(now_ms // 1000), self._watermark or Slot(0))
-        self._wheel.add(script, schedule.timetable, order=self._orders, after=after)
-
     def _unregister(self, script: str, actions: list[Action]) -> None:
         self._forget(script, actions)
-        for fire in self._places.drop(lambda fire: fire.script == script):
-            error = "the script was removed while this fire waited"
-            actions.append(Close(fire=fire, status=Status.LOAD_ERROR, reason=Reason.UNREADABLE, error=error))
+        error = "the script was removed while this fire waited"
+        actions += [
+            Close(fire=fire, status=Status.LOAD_ERROR, reason=Reason.UNREADABLE, error=error)
+            for fire in self._drop(lambda fire: fire.script == script)
+        ]
         actions.append(Unregister(script))
 
     def _forget(self, script: str, actions: list[Action]) -> None:
-        self._wheel.remove(script)
-        del self._registrations[script]
-        actions += self._stretches.close(script)
+        self._registry.forget(script)
+        actions += self._quiet.stretches.close(script)
 
-    def _schedule(self, script: str) -> Schedule:
-        schedule = self._registrations[script].schedule
-        assert schedule is not None, script
-        return schedule
+    def _resume_stretch(self, stretch: Open, past: Past) -> None:
+        registration = self._registry.get(stretch.fire.script)
+        if registration is None or past.watermark is None:
+            return
 
-    # Taking up the past.
+        def covers(slot: Slot) -> bool:
+            why = self._quiet.why(registration, slot * 1000)
+            return why is not None and why[0] is stretch.reason
 
-    def _remember(self, old: Remembered, current: Schedule | None, decided: Slot) -> None:
-        same = current is not None and current.timetable == old.timetable and current.enabled == old.enabled
-        self._orders += 1
-        self._registrations[old.script] = _Registration(
-            script=old.script,
-            expression=old.expression,
-            timetable=old.timetable,
-            enabled=old.enabled,
-            order=self._orders,
-            registered_at_ms=old.registered_at_ms,
-            sha256=old.sha256,
-            schedule=current if same else None,
-        )
-        after = max(Slot(old.registered_at_ms // 1000), self._watermark or Slot(0), decided)
-        self._wheel.add(old.script, old.timetable, order=self._orders, after=after)
+        until = max(past.watermark, past.beyond.get(registration.script, past.watermark))
+        self._quiet.stretches.resume(stretch, registration.timetable, until, covers)
 
-    def _resume_stretch(self, stretch: Open) -> None:
-        registration = self._registrations.get(stretch.fire.script)
-        if registration is not None and self._watermark is not None:
-            self._stretches.resume(stretch, registration.timetable, self._watermark)
-
-    def _resume_held(self, fire: Fire, now_ms: int, actions: list[Action]) -> None:
-        registration = self._registrations.get(fire.script)
-        due = fire.slot if fire.slot is not None else now_ms // 1000
-        if registration is None or registration.schedule is None or now_ms // 1000 - due >= LATE_S:
+    def _resume_held(self, fire: Fire, due_ms: int | None, now_ms: int, actions: list[Action]) -> None:
+        schedule = self.schedule(fire.script)
+        late = fire.slot is not None and now_ms // 1000 - fire.slot >= LATE_S
+        patient = fire.kind is Kind.RETRY or fire.kind in backlog.KINDS
+        if schedule is not None and (patient or (late and schedule.catchup is not Catchup.NONE)):
+            self._later.resume(fire, now_ms if due_ms is None else due_ms)
+        elif schedule is not None and not late:
+            self._admission.admit(fire, now_ms, actions)
+        else:
             error = "schedd stopped while this fire was held, and came back too late to run it"
             actions.append(Close(fire=fire, status=Status.ERROR, reason=Reason.MISSED, error=error))
-        else:
-            self._admission.admit(fire, now_ms, actions)
 
     def _rewind(self, now: Slot) -> list[Action]:
         """Begin to count from `now`: the clock was far ahead of the truth before, so all is dated anew."""
-        actions: list[Action] = [*self._stretches.close_all()]
+        self._spent = max(self._spent, self._watermark or Slot(0))
         self._watermark = now
-        self._wheel = Wheel()
-        for r in self._registrations.values():
-            r.registered_at_ms = now * 1000
-            self._wheel.add(r.script, r.timetable, order=r.order, after=now)
-            if r.schedule is not None:
-                actions.append(Register(r.schedule, r.registered_at_ms))
-        return [*actions, Decided(now)]
+        self._registry.restart(now)
+        dated = [Register(r.schedule, r.registered_at_ms) for r in self._registry if r.schedule is not None]
+        return [*self._quiet.stretches.close_all(), *dated]
 
 
 def _drained(fire: Fire) -> Close:
     return skipped(fire, Reason.DRAINING, "schedd was shutting down")
-
-
-def _disabled(fire: Fire) -> Close:
-    error = "the script's header says @enabled false"
-    return Close(fire=fire, status=Status.DISABLED, reason=Reason.DISABLED, error=error)

@@ -1,4 +1,4 @@
-"""Spans: many slots of one script that ended the same way, told in one line.
+"""Stretches: many slots of one script that end the same way, told in one line.
 
 A *stretch* is open: each slot of a disabled script prolongs it, and the ledger knows since when, so that a
 crash forgets none of them. It is closed into one line when the script is enabled again, changes or goes,
@@ -9,7 +9,7 @@ end.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from schedd.fire import Fire, Kind, Reason, RunId, Status
+from schedd.fire import Fire, Reason, Status
 from schedd.planner.actions import Action, Close, Open
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
@@ -24,16 +24,17 @@ class _Span:
     fire: Fire
     status: Status
     reason: Reason
+    error: str
     first: Slot
     last: Slot
     count: int = 1
 
-    def close(self, error: str) -> Close:
+    def close(self) -> Close:
         return Close(
             fire=self.fire,
             status=self.status,
             reason=self.reason,
-            error=error,
+            error=self.error,
             last_slot=self.last,
             count=self.count,
         )
@@ -45,37 +46,50 @@ class Stretches:
     def __init__(self) -> None:
         self._open: dict[str, _Span] = {}
 
-    def prolong(self, script: str, slot: Slot) -> bool:
+    def prolong(self, script: str, slot: Slot, reason: Reason) -> bool:
         """Count one slot into the stretch of a script; False if a stretch must be opened for it."""
         span = self._open.get(script)
-        if span is None or slot - span.first >= MAX_STRETCH_S:
+        if span is None or span.reason is not reason or slot - span.first >= MAX_STRETCH_S:
             return False
         if slot > span.last:
             span.last = slot
             span.count += 1
         return True
 
-    def open(self, fire: Fire, slot: Slot, status: Status, reason: Reason) -> Iterable[Action]:
-        """Begin a stretch at this slot, in place of the one that is open; it goes by the fire's run id."""
-        yield from self.close(fire.script)
-        self._open[fire.script] = _Span(fire, status, reason, slot, slot)
-        yield Open(fire, status, reason)
+    def open(self, stretch: Open) -> Iterable[Action]:
+        """Begin a stretch at the slot of its fire, in place of the one that is open."""
+        yield from self.close(stretch.fire.script)
+        self._open[stretch.fire.script] = _span(stretch)
+        yield stretch
 
-    def resume(self, stretch: Open, timetable: Timetable, watermark: Slot) -> None:
-        """Take up a stretch after a restart: its slots up to the watermark are counted again."""
-        first = stretch.fire.slot
-        assert first is not None
-        span = _Span(stretch.fire, stretch.status, stretch.reason, first, first)
-        for slot in _between(timetable, first, watermark):
-            span.last = slot
-            span.count += 1
+    def is_for(self, script: str, *reasons: Reason) -> bool:
+        """Whether the script has an open stretch for one of these reasons."""
+        span = self._open.get(script)
+        return span is not None and span.reason in reasons
+
+    def scripts(self) -> tuple[str, ...]:
+        """Return the scripts with an open stretch."""
+        return tuple(self._open)
+
+    def resume(
+        self, stretch: Open, timetable: Timetable, until: Slot, covers: Callable[[Slot], bool]
+    ) -> None:
+        """Take up a stretch after a restart: its slots up to `until` are counted again.
+
+        `covers` tells which slots are its own: a pause may have ended before.
+        """
+        span = _span(stretch)
+        for slot in _between(timetable, span.first, until):
+            if covers(slot):
+                span.last = slot
+                span.count += 1
         self._open[stretch.fire.script] = span
 
     def close(self, script: str) -> Iterable[Action]:
         """Close the stretch of a script, if one is open."""
         span = self._open.pop(script, None)
         if span is not None:
-            yield span.close("the script's header says @enabled false")
+            yield span.close()
 
     def close_all(self) -> Iterable[Action]:
         """Close every stretch."""
@@ -83,30 +97,10 @@ class Stretches:
             yield from self.close(script)
 
 
-class Missed:
-    """The slots of this turn that nobody was there to decide."""
-
-    def __init__(self) -> None:
-        self._spans: dict[str, tuple[str, Slot, Slot, int]] = {}
-
-    def add(self, script: str, expression: str, slot: Slot) -> None:
-        """Count one slot in; slots of a script come in time order."""
-        _, first, _, count = self._spans.get(script, (expression, slot, slot, 0))
-        self._spans[script] = (expression, first, slot, count + 1)
-
-    def close(self, now_ms: int, new_run_id: Callable[[int], RunId]) -> Iterable[Action]:
-        """Give one line for each script, and begin anew."""
-        spans, self._spans = self._spans, {}
-        for script, (expression, first, last, count) in spans.items():
-            fire = Fire(new_run_id(now_ms), script, expression, Kind.SCHEDULE, first)
-            yield Close(
-                fire=fire,
-                status=Status.ERROR,
-                reason=Reason.MISSED,
-                error="schedd was not there to run it: stopped, suspended, or the clock was set ahead",
-                last_slot=last,
-                count=count,
-            )
+def _span(stretch: Open) -> _Span:
+    first = stretch.fire.slot
+    assert first is not None
+    return _Span(stretch.fire, stretch.status, stretch.reason, stretch.error, first, first)
 
 
 def _between(timetable: Timetable, after: Slot, until: Slot) -> Iterable[Slot]:

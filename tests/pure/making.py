@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from schedd.fire import RunId
 from schedd.planner.planner import Planner
-from schedd.schedule import FileStamp, Overlap, Schedule
+from schedd.schedule import Catchup, FileStamp, Overlap, Retry, Schedule
 from schedd.timetable.timetable import Timetable
 
 T0_MS = 1_700_000_000_000 - 1_700_000_000_000 % 86_400_000
@@ -20,6 +20,10 @@ def schedule(
     enabled: bool = True,
     overlap: Overlap = Overlap.SKIP,
     max_runs: int | None = 1,
+    catchup: Catchup = Catchup.NONE,
+    within_s: int | None = None,
+    deadline_s: int | None = None,
+    retry: Retry | None = None,
     sha256: str = "0",
 ) -> Schedule:
     return Schedule(
@@ -31,6 +35,10 @@ def schedule(
         enabled=enabled,
         overlap=overlap,
         max_runs=max_runs,
+        catchup=catchup,
+        catchup_within_ms=None if within_s is None else within_s * 1000,
+        deadline_ms=None if deadline_s is None else deadline_s * 1000,
+        retry=retry,
         sha256=sha256,
         stamp=FileStamp(1, 1, 1),
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schedd.schedule import FileStamp, Overlap, Schedule
+from schedd.schedule import Catchup, FileStamp, Overlap, Retry, Schedule
 from schedd.scripts.catalogue import Placement, Scan, compare, placement, vm_cache_key
 from schedd.scripts.directives import Problem
 from schedd.timetable.timetable import Timetable
@@ -64,6 +64,11 @@ def test_what_is_gone_is_removed():
         {"enabled": False},
         {"overlap": Overlap.QUEUE},
         {"max_runs": None},
+        {"catchup": Catchup.LAST},
+        {"catchup_within_ms": 60_000},
+        {"deadline_ms": 1000},
+        {"retry": Retry(limit=1, first_ms=1000, most_ms=1000)},
+        {"timetable": Timetable.parse("0 * * * *", "UTC", seed="a.py", jitter_s=60)},
         {"secrets": ("x",)},
         {"description": "x"},
         {"env": (("A", "b"),)},
@@ -74,6 +79,13 @@ def test_a_changed_directive_is_a_change(fields):
     new = schedule("a.py", **fields)
     diff = compare(registered(schedule("a.py")), Scan(schedules=(new,)))
     assert (diff.kept, diff.changed) == (("a.py",), ("a.py",))
+    assert diff.schedules == (new,)
+
+
+def test_new_zone_data_is_no_change_of_a_directive():
+    new = schedule("a.py", timetable=replace(HOURLY, zone_data="2099z"))
+    diff = compare(registered(schedule("a.py")), Scan(schedules=(new,)))
+    assert (diff.kept, diff.changed) == (("a.py",), ())
     assert diff.schedules == (new,)
 
 

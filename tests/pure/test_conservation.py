@@ -8,20 +8,21 @@ each step every due second of every script is counted: it must be in exactly one
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from schedd.daemon import record
-from schedd.fire import Entry, Fire, Outcome, RunId, Status, ran
+from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status, ran
 from schedd.ledger import facts
 from schedd.ledger.state import State
 from schedd.planner.actions import Action, Start, Stop
 from schedd.planner.planner import LATE_S, Planner
-from schedd.schedule import Overlap, Schedule
-from schedd.timetable.instant import to_ms
+from schedd.planner.view import Pause
+from schedd.schedule import Catchup, Overlap, Retry, Schedule
+from schedd.timetable.instant import Slot, to_ms
 from tests.pure.making import T0_MS, counted_ids, schedule
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -38,6 +39,16 @@ DUE = {
 MAX_RUNNING = 3
 MAX_HELD = 4
 HOST = "here"
+OF_A_SLOT = (Kind.SCHEDULE, Kind.CATCHUP)
+"""Retries and replays are fires besides."""
+ENDS = {
+    "ok": Outcome(status=Status.OK, ended_ms=0),
+    "exit 1": Outcome(status=Status.ERROR, reason=Reason.EXIT, exit_code=1, ended_ms=0),
+    "exit 75": Outcome(status=Status.ERROR, reason=Reason.EXIT, exit_code=75, ended_ms=0),
+    "exit 78": Outcome(status=Status.ERROR, reason=Reason.EXIT, exit_code=78, ended_ms=0),
+    "timeout": Outcome(status=Status.TIMEOUT, reason=Reason.TIMEOUT, ended_ms=0),
+    "stopped": Outcome(status=Status.ERROR, reason=Reason.STOPPED, ended_ms=0),
+}
 EXAMPLES = int(os.environ.get("SCHEDD_TEST_EXAMPLES", "300"))
 
 
@@ -57,6 +68,10 @@ headers = st.builds(
     enabled=st.booleans(),
     overlap=st.sampled_from(list(Overlap)),
     max_runs=st.sampled_from([1, 1, 2, None]),
+    catchup=st.sampled_from([Catchup.NONE, Catchup.LAST, Catchup.ALL]),
+    within_s=st.sampled_from([None, 600]),
+    deadline_s=st.sampled_from([None, None, 20]),
+    retry=st.sampled_from([None, Retry(limit=2, first_ms=5_000, most_ms=60_000)]),
     sha256=st.sampled_from(["0", "1"]),
 )
 
@@ -116,14 +131,35 @@ class Conservation(RuleBasedStateMachine):
         self._tick()
 
     @precondition(lambda self: self.alive)
-    @rule(data=st.data())
-    def a_run_ends(self, data: st.DataObject) -> None:
-        run_id = data.draw(st.sampled_from(sorted(self.alive)))
-        ended = self.alive.pop(run_id)
-        self.replaced.discard(run_id)
-        entry = _line(ended, self.now_ms)
-        decided = self.planner.ended(run_id, ended.script, self.now_ms)
-        self._do(decided, first=[facts.Ended(entry=entry)])
+    @rule(data=st.data(), how=st.sampled_from(sorted(ENDS)))
+    def a_run_ends(self, data: st.DataObject, how: str) -> None:
+        self._end(data.draw(st.sampled_from(sorted(self.alive))), ENDS[how])
+
+    @rule(name=st.sampled_from([*NAMES, None]), for_s=st.sampled_from([None, 30, 3_000]))
+    def a_person_pauses(self, name: str | None, for_s: int | None) -> None:
+        until_ms = None if for_s is None else self.now_ms + for_s * 1000
+        pause = Pause(script=name, since_ms=self.now_ms, by="somebody", until_ms=until_ms)
+        self._do(self.planner.pause(pause, self.now_ms))
+
+    @rule(name=st.sampled_from([*NAMES, None]))
+    def a_person_resumes(self, name: str | None) -> None:
+        self._do(self.planner.resume(name, "somebody", self.now_ms))
+        assert name not in {pause.script for pause in self.planner.pauses()}
+
+    @rule(name=st.sampled_from(NAMES), ago_s=st.lists(st.integers(0, 900), min_size=1, max_size=4))
+    def a_person_replays(self, name: str, ago_s: list[int]) -> None:
+        slots = [(name, Slot(self.latest - ago)) for ago in ago_s]
+        made, actions = self.planner.replay(slots, self.now_ms)
+        self._do(actions)
+        assert {fire.slot for fire in made} <= {slot for _, slot in slots}
+
+    @rule(at_once=st.integers(0, 4))
+    def the_host_is_busy_or_idle(self, at_once: int) -> None:
+        self.planner.pace(at_once)
+
+    @rule()
+    def deadlines_are_looked_after(self) -> None:
+        self._do(self.planner.expire(self.now_ms))
 
     @precondition(lambda self: self.registered and not self.draining)
     @rule(data=st.data())
@@ -144,16 +180,14 @@ class Conservation(RuleBasedStateMachine):
     def drain_begins(self) -> None:
         self.draining = True
         self._do(self.planner.drain(self.now_ms))
-        assert not self.planner.held()
+        assert not self.planner._places.held_count
 
     @rule()
     def stop_and_start(self) -> None:
         """An orderly stop: the runs end first."""
         self._do(self.planner.drain(self.now_ms))
         for run_id in sorted(self.alive):
-            ended = self.alive.pop(run_id)
-            decided = self.planner.ended(run_id, ended.script, self.now_ms)
-            self._do(decided, first=[facts.Ended(entry=_line(ended, self.now_ms))])
+            self._end(run_id, ENDS["ok"])
         self._do(self.planner.finish(self.now_ms))
         self._start_again()
 
@@ -186,6 +220,9 @@ class Conservation(RuleBasedStateMachine):
         for name in NAMES:
             told = self._told(name)
             due = self._due(name)
+            for second in [s for s in told if s > self.latest]:
+                # Decided before the clock was set back and the daemon restarted.
+                assert told.pop(second) == 1
             assert told == due, (
                 name,
                 {s: (told[s], due[s]) for s in told.keys() | due.keys() if told[s] != due[s]},
@@ -199,8 +236,19 @@ class Conservation(RuleBasedStateMachine):
                 bound = max((limit for limit in limits if limit is not None), default=None)
                 assert None in limits or bound is None or len(limits) <= bound
             assert len(self.alive) <= MAX_RUNNING
-            assert len(self.planner.held()) <= MAX_HELD + len(self.state.held)
             assert set(self.alive) == {fire.run_id for fire in self.planner.running()}
+
+    @invariant()
+    def the_ledger_knows_all_that_runs_and_all_that_waits(self) -> None:
+        if hasattr(self, "planner"):
+            assert {fire.run_id for fire in self.planner.held()} == set(self.state.held)
+            assert set(self.alive) == set(self.state.claimed)
+            assert {pause.script for pause in self.planner.pauses()} == set(self.state.paused)
+
+    @invariant()
+    def nothing_is_tried_more_often_than_its_header_says(self) -> None:
+        if hasattr(self, "planner"):
+            assert all((line.attempt or 1) <= 4 for line in self.lines)
 
     @invariant()
     def no_fire_has_two_lines(self) -> None:
@@ -227,6 +275,13 @@ class Conservation(RuleBasedStateMachine):
                 assert action.run_id in self.alive
                 self.replaced.add(action.run_id)
 
+    def _end(self, run_id: RunId, outcome: Outcome) -> None:
+        ended = self.alive.pop(run_id)
+        self.replaced.discard(run_id)
+        decided = self.planner.ended(ended, outcome, self.now_ms)
+        line = ran(ended, replace(outcome, ended_ms=self.now_ms, started_ms=self.now_ms), host=HOST)
+        self._do(decided, first=[facts.Ended(entry=line)])
+
     def _start(self, action: Start) -> None:
         assert action.fire.run_id not in self.alive
         assert action.fire.slot is None or action.fire.slot <= self.latest, "before its time"
@@ -247,6 +302,7 @@ class Conservation(RuleBasedStateMachine):
         self.latest = max(self.state.watermark or 0, self.now_ms // 1000)
         self.draining = False
         self.alive.clear()
+        died = [claim.fire() for claim in self.state.claimed.values()]
         for claim in list(self.state.claimed.values()):
             entry = record.interrupted(claim, now_ms=self.now_ms, host=HOST, rebooted=False, killed=False)
             self._write([facts.Ended(entry=entry)])
@@ -254,7 +310,8 @@ class Conservation(RuleBasedStateMachine):
         kept.apply(self.state.checkpoint(self.now_ms))
         self.state = kept
         self.planner = self._new_planner()
-        actions = self.planner.restore(record.past_of(self.state), self.files, self.now_ms)
+        past = record.past_of(self.state, died)
+        actions = self.planner.restore(past, self.files, self.now_ms)
         self._note_registrations(restart=True)
         self._do(actions)
 
@@ -285,10 +342,10 @@ class Conservation(RuleBasedStateMachine):
     def _told(self, name: str) -> Counter[int]:
         told: Counter[int] = Counter()
         for fire in (*self.planner.running(), *self.planner.held()):
-            if fire.script == name and fire.slot is not None:
+            if fire.script == name and fire.slot is not None and fire.kind in OF_A_SLOT:
                 told[fire.slot] += 1
         for line in self.lines:
-            if line.script_path == name and line.slot is not None:
+            if line.script_path == name and line.slot is not None and line.kind in OF_A_SLOT:
                 told.update(self._slots_of(line.expression, line))
         stretch = self.state.stretches.get(name)
         if stretch is not None:
@@ -307,10 +364,6 @@ class Conservation(RuleBasedStateMachine):
         slots = [second for second in range(first, last + 1) if DUE[expression](second)]
         assert len(slots) == count, (expression, first, last, count, len(slots))
         return slots
-
-
-def _line(ended: Fire, now_ms: int) -> Entry:
-    return ran(ended, Outcome(status=Status.OK, ended_ms=now_ms, started_ms=now_ms), host=HOST)
 
 
 TestConservation = Conservation.TestCase

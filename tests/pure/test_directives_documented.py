@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from schedd.schedule import FileStamp, Overlap, Schedule
+from schedd.schedule import Catchup, FileStamp, Overlap, Schedule
+from schedd.scripts import values
 from schedd.scripts.directives import HEADER_BYTES, REPEATABLE, SUPPORTED, UNSUPPORTED, read_header
 from schedd.scripts.intake import MOST_BYTES
-from schedd.scripts.registration import LONGEST_TIMEOUT_MS, MOST_RUNS, Defaults, Registrar, Source
+from schedd.scripts.registration import Defaults, Registrar, Source
+from schedd.scripts.values import LONGEST_RETRY_MS, LONGEST_TIMEOUT_MS, MOST_RETRIES, MOST_RUNS
+from schedd.timetable import duration, jitter
 
 TEXT = (Path(__file__).parents[2] / "docs/directives.md").read_text()
 
@@ -18,7 +21,7 @@ def section(title: str) -> str:
 
 
 def rows(text: str) -> dict[str, str]:
-    return dict(re.findall(r"^\| `@?([\w-]+)` \| (.*) \|$", text, re.MULTILINE))
+    return dict(re.findall(r"^\| `@?([^`]+)` \| (.*) \|$", text, re.MULTILINE))
 
 
 def test_each_supported_directive_has_its_row_and_there_is_no_other():
@@ -33,6 +36,17 @@ def test_each_overlap_policy_is_explained_and_no_other():
     assert tuple(rows(section("When a slot comes due and the script still runs"))) == tuple(Overlap)
 
 
+def test_each_catchup_policy_is_explained_and_no_other():
+    assert tuple(rows(section("When slots were missed"))) == tuple(Catchup)
+
+
+@pytest.mark.parametrize(("written", "waits"), rows(section("When a fire failed")).items())
+def test_the_waits_before_each_retry_are_those_of_the_table(written, waits):
+    retry = values.retry(written)
+    delays = [retry.delay_ms(attempt) for attempt in range(1, retry.limit + 1)]
+    assert delays == [duration.parse_ms(wait) for wait in waits.split(", ")]
+
+
 def test_the_rows_say_which_directives_may_repeat():
     may_repeat = {name for name, row in rows(section("Supported")).items() if "ay repeat" in row}
     assert may_repeat == REPEATABLE & set(SUPPORTED)
@@ -43,11 +57,14 @@ def test_the_numbers_are_those_of_the_code():
     assert f"more than {MOST_BYTES // 2**20} MiB" in TEXT
     assert f"at most {LONGEST_TIMEOUT_MS // 86_400_000} days" in TEXT
     assert f"from 1 to {MOST_RUNS}" in TEXT
+    assert f"from 1 to {MOST_RETRIES}" in rows(section("Supported"))["retry"]
+    assert f"1s to {LONGEST_RETRY_MS // 86_400_000}d" in rows(section("Supported"))["retry"]
+    assert f"1s to {jitter.MAX_S // 3600}h" in rows(section("Supported"))["jitter"]
 
 
 @pytest.mark.parametrize("example", re.findall(r"```\w+\n(.*?)```", TEXT, re.DOTALL))
 def test_the_examples_can_be_registered(example):
-    header = read_header(example.encode())
     source = Source(script="a", path="/a", sha256="", stamp=FileStamp(1, 2, 3))
-    assert isinstance(Registrar(Defaults()).register(header, source), Schedule)
-    assert header.warnings == ()
+    found = Registrar(Defaults()).register(read_header(example.encode()), source)
+    assert isinstance(found.schedule, Schedule)
+    assert found.warnings == ()

@@ -17,16 +17,6 @@ from schedd.scripts.directives import (
     read_header,
 )
 
-# https://jsdoc.app and the pragmas of common tools: all of them stand in headers, none of them is ours.
-FOREIGN = """abstract access alias async augments author borrows callback class classdesc constant constructs
-copyright default deprecated enum event example exports external file fileoverview fires function generator
-global hideconstructor ignore implements inheritdoc inner instance interface kind lends license listens member
-memberof mixes mixin module name namespace override package param private property protected public readonly
-returns return see since static summary this throws todo tutorial type typedef variation version yields
-ts-check ts-nocheck ts-ignore ts-expect-error flow format prettier jest-environment preserve jsx jsxRuntime
-eslint template internal remarks defaultValue decorator sealed virtual alpha beta api usage category
-subpackage link uses method final var global method tagname""".split()  # noqa: SIM905
-
 
 def values(text: str) -> list[tuple[str, str]]:
     return [(found.name, found.value) for found in read_header(text.encode()).directives]
@@ -114,20 +104,6 @@ def test_code_behind_the_block_ends_the_header():
     assert values("/* @label x */ let y\n// @schedule 0 5 * * *\n") == [("label", "x")]
 
 
-def test_a_second_block_is_not_read_and_a_schedule_in_it_is_pointed_out():
-    header = read_header(b"/* Licence: MIT\n */\n/**\n * @schedule 0 5 * * *\n */\n// @label x\n")
-    assert header.directives == ()
-    assert [(warning.line, warning.reason) for warning in header.nearly] == [
-        (4, "only the first comment block is read: did you mean `// @schedule`?")
-    ]
-
-
-def test_the_jsdoc_of_the_first_function_is_not_taken_for_a_lost_schedule():
-    header = read_header(b"/* @schedule 0 5 * * * */\n/** @schedule x */\nfunction f() {}\n")
-    assert header.get("schedule").value == "0 5 * * *"
-    assert header.warnings == ()
-
-
 @pytest.mark.parametrize("text", ["/* @schedule */5 * * * * */\n", "/**\n * @schedule */5 * * * *\n */\n"])
 def test_an_expression_that_ends_its_block_is_refused_once_with_the_way_out(text):
     header = read_header(text.encode())
@@ -157,58 +133,6 @@ def test_matching_quotes_are_taken_off(quote):
 @pytest.mark.parametrize("value", ["\"0 5 * * *'", '"', '"one" and "two"', "it's", 'say "so"'])
 def test_other_quotes_stay(value):
     assert values(f"# @description {value}\n") == [("description", value)]
-
-
-def test_names_are_case_sensitive_and_a_capital_is_a_near_miss():
-    header = read_header(b"# @Schedule 0 5 * * *\n")
-    assert header.directives == ()
-    assert header.nearly[0].reason == "`@Schedule` is not a directive: did you mean `@schedule`?"
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("@schedul", "@schedule"),
-        ("@scheduled", "@schedule"),
-        ("@shcedule", "@schedule"),
-        ("@schedule:", "@schedule"),
-        ("@timezon", "@timezone"),
-        ("@time-zone", "@timezone"),
-        ("@timeuot", "@timeout"),
-        ("@overlapp", "@overlap"),
-        ("@schedule_timeout", "@schedule-timeout"),
-        ("@concurency", "@concurrent"),
-    ],
-)
-def test_a_near_miss_is_a_warning_with_the_suggestion(written, meant):
-    header = read_header(f"# x\n#  {written} 1\n".encode(), "a.py")
-    assert header.warnings == (
-        Problem("a.py", f"`{written}` is not a directive: did you mean `{meant}`?", 2, 4),
-    )
-    assert header.directives == ()
-
-
-@pytest.mark.parametrize("name", FOREIGN)
-def test_the_tags_of_other_tools_are_ignored(name):
-    assert read_header(f"/** @{name} {{string}} x */\n".encode()) == Header()
-
-
-@pytest.mark.parametrize(
-    ("line", "instead"),
-    [
-        ("#@schedule 0 5 * * *", "# @schedule"),
-        ("//@schedule 0 5 * * *", "// @schedule"),
-        ("/// @schedule 0 5 * * *", "// @schedule"),
-        ("## @schedule 0 5 * * *", "# @schedule"),
-    ],
-)
-def test_a_prefix_that_is_no_prefix_is_pointed_out(line, instead):
-    header = read_header(f"{line}\n".encode())
-    assert header.directives == ()
-    written = line.partition(" 0")[0]
-    assert [warning.reason for warning in header.nearly] == [
-        f"`{written}` is a plain comment: did you mean `{instead}`?"
-    ]
 
 
 def test_the_same_directive_twice_is_a_problem_where_it_comes_again():
@@ -323,6 +247,8 @@ def test_no_bytes_raise_and_the_quick_tests_miss_nothing(data):
 
 PIECES = [
     "#",
+    "#!",
+    "\r",
     "//",
     "--",
     ";",

@@ -1,9 +1,11 @@
 """What the values of directives mean, and what is said of those that mean nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from schedd.fire import Reason
-from schedd.schedule import FileStamp, Overlap, Schedule
+from schedd.schedule import Catchup, FileStamp, Overlap, Schedule
 from schedd.scripts.directives import SUPPORTED, UNSUPPORTED, Problem, read_header
 from schedd.scripts.registration import Defaults, Registrar, Source
 from schedd.timetable.timetable import Timetable
@@ -14,7 +16,8 @@ SCRIPT = "default/cron/job.py"
 def register(*lines: str, script: str = SCRIPT, **defaults: object) -> Schedule | tuple[Problem, ...]:
     source = Source(script=script, path=f"/srv/{script}", sha256="ab" * 32, stamp=FileStamp(1, 2, 3))
     header = read_header("".join(f"# {line}\n" for line in lines).encode(), script)
-    return Registrar(Defaults(**defaults)).register(header, source)
+    found = Registrar(Defaults(**defaults)).register(header, source)
+    return found.schedule or found.problems
 
 
 def accepted(*lines: str, **defaults: object) -> Schedule:
@@ -37,6 +40,8 @@ def test_a_header_with_a_schedule_alone_gets_the_defaults():
     assert schedule.timezone == "Europe/Berlin"
     assert (schedule.timeout_ms, schedule.schedule_timeout_ms) == (60_000, 60_000)
     assert (schedule.enabled, schedule.overlap, schedule.max_runs) == (True, Overlap.SKIP, 1)
+    assert (schedule.catchup, schedule.catchup_within_ms) == (Catchup.NONE, None)
+    assert (schedule.deadline_ms, schedule.retry) == (None, None)
     assert (schedule.guarded, schedule.secrets) == (False, ())
     assert (schedule.description, schedule.label, schedule.tags) == (None, None, ())
     assert (schedule.env, schedule.env_file, schedule.cwd) == ((), None, None)
@@ -61,7 +66,7 @@ def test_scripts_with_the_same_timetable_share_it():
     sources = [
         Source(script=name, path=f"/{name}", sha256="", stamp=FileStamp(1, 2, 3)) for name in ("a.py", "b.py")
     ]
-    one, other = (registrar.register(header, source) for source in sources)
+    one, other = (registrar.register(header, source).schedule for source in sources)
     assert one.timetable is other.timetable
 
 
@@ -167,7 +172,7 @@ def test_websocket_scripts_cannot_be_scheduled(line):
 
 
 def test_websocket_false_changes_nothing():
-    assert accepted("@websocket false") == accepted()
+    assert replace(accepted("@websocket false"), header="") == replace(accepted(), header="")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +257,7 @@ def test_env_is_a_list_of_names_and_values_in_order():
         ("=1", "@env: '' is not a name: write letters, digits and _, no space around the ="),
         (
             "SCHEDD_SLOT=1",
-            "@env: SCHEDD_SLOT is for schedd to set: choose a name that does not start with SCHEDD_",
+            "@env: 'SCHEDD_SLOT' is for schedd to set: choose a name without SCHEDD_ before it",
         ),
     ],
 )
@@ -262,7 +267,7 @@ def test_what_is_no_environment_variable_is_refused(written, reason):
 
 def test_a_variable_set_twice_is_refused():
     result = register("@schedule 0 5 * * *", "@env A=1", "@env A=1")
-    assert [(problem.line, problem.reason) for problem in result] == [(3, "@env: A is set twice: keep one")]
+    assert [(problem.line, problem.reason) for problem in result] == [(3, "@env: 'A' is set twice: keep one")]
 
 
 @pytest.mark.parametrize(
@@ -362,4 +367,8 @@ def test_a_near_miss_does_not_stop_a_script_but_stays_with_it():
 
 
 def test_long_values_are_cut_in_what_is_said_of_them():
-    assert all(len(reason) < 250 for reason in refused("@runtime " + "x" * 9000, "@env " + "y" * 9000))
+    long = "9" * 1500
+    reasons = refused(f"@runtime {long}", f"@env {long}", f"@env SCHEDD_{long}=1", f"@retry {long}")
+    reasons += refused(f"@retry 1 every {long}", f"@catchup last {long}", f"@jitter {long}", f"@nice {long}")
+    assert len(reasons) == 8
+    assert all(len(reason) < 250 for reason in reasons)

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,12 +12,14 @@ from schedd.ledger.facts import (
     AnyFact,
     Down,
     Lost,
+    Paused,
     Reloaded,
+    Resumed,
     Unregistered,
     Up,
     Watermark,
 )
-from schedd.ledger.state import MAX_BYGONE, State
+from schedd.ledger.state import KEY_MS, MAX_BYGONE, MAX_KEYS, State
 from schedd.timetable.instant import Slot
 from tests.ledger_kit import START_MS, claimed, ended, fire, held, registered, run_id, skipped, stretch
 
@@ -41,9 +44,20 @@ FIRES = st.builds(
     script=st.sampled_from(SCRIPTS),
     kind=st.sampled_from([Kind.SCHEDULE, Kind.MANUAL]),
 )
+
+
+def under(key: str, fact: facts.Claimed | facts.Held | facts.Ended) -> AnyFact:
+    return msgspec.structs.replace(fact, key=key)
+
+
+NOTED = st.builds(claimed, FIRES) | st.builds(held, FIRES) | st.builds(skipped, FIRES)
+PATHS = st.none() | st.sampled_from(SCRIPTS)
 FACTS = st.one_of(
     st.builds(claimed, FIRES),
     st.builds(held, FIRES),
+    st.builds(under, st.sampled_from("kl"), NOTED),
+    st.builds(Paused, at=st.just(START_MS), by=st.just("x"), path=PATHS, until=st.none() | st.integers(0, 9)),
+    st.builds(Resumed, at=st.just(START_MS), by=st.just("x"), path=PATHS),
     st.builds(stretch, FIRES),
     st.builds(ended, FIRES, status=st.sampled_from([Status.OK, Status.ERROR])),
     st.builds(skipped, FIRES, last_slot=st.none() | st.integers(S0, S0 + 999).map(Slot)),
@@ -107,7 +121,7 @@ def test_a_later_registration_replaces_the_former() -> None:
     assert state.registered == {"default/a.py": later}
 
 
-def test_slots_decided_after_the_watermark_are_known_until_the_next_one() -> None:
+def test_the_newest_slot_decided_after_the_watermark_is_known_until_the_next_one() -> None:
     state = fold(
         Watermark(slot=Slot(S0)),
         claimed(fire(1)),
@@ -118,21 +132,13 @@ def test_slots_decided_after_the_watermark_are_known_until_the_next_one() -> Non
         claimed(fire(6, kind=Kind.MANUAL)),
         claimed(fire(7, kind=Kind.REPLAY)),
     )
-    a = "default/a.py"
-    assert state.beyond == {
-        (a, S0 + 60),
-        (a, S0 + 120),
-        ("default/b.py", S0 + 180),
-        (a, S0 + 240),
-        (a, S0 + 600),
-        (a, S0 + 300),
-    }
+    assert state.beyond == {"default/a.py": S0 + 600, "default/b.py": S0 + 180}
     state.apply(Watermark(slot=Slot(S0 + 700)))
-    assert state.beyond == set()
+    assert state.beyond == {}
 
 
 def test_an_end_long_after_its_watermark_decides_nothing_anew() -> None:
-    assert fold(claimed(fire(1)), Watermark(slot=Slot(S0 + 60)), ended(fire(1))).beyond == set()
+    assert fold(claimed(fire(1)), Watermark(slot=Slot(S0 + 60)), ended(fire(1))).beyond == {}
 
 
 def test_what_a_script_is_told_of_its_past_comes_from_runs_only() -> None:
@@ -162,3 +168,47 @@ def test_an_entry_whose_slot_is_no_instant_is_taken_in() -> None:
         assert fact is not None
         last = fold(fact).last["default/a.py"]
         assert (last.run_id, last.prev_slot) == (run_id(1), None)
+
+
+def test_a_pause_stands_until_it_is_resumed_and_a_second_one_replaces_it() -> None:
+    a = "default/a.py"
+    first, second = (Paused(at=at, by="x", path=a) for at in (1, 2))
+    of_all = Paused(at=3, by="x")
+    assert fold(first, of_all, second).paused == {a: second, None: of_all}
+    assert fold(first, of_all, Resumed(at=4, by="x", path=a)).paused == {None: of_all}
+    assert fold(first, of_all, Resumed(at=4, by="x")).paused == {a: first}
+
+
+def test_a_key_stands_for_its_fire_whatever_becomes_of_it() -> None:
+    for fact in (claimed(fire(1)), held(fire(1)), skipped(fire(1))):
+        for later in ([], [claimed(fire(1))], [claimed(fire(1)), ended(fire(1))]):
+            known = fold(under("k", fact), *later).fire_of("k", START_MS)
+            assert known is not None
+            assert (known.run_id, known.path) == (run_id(1), "default/a.py")
+    assert fold(claimed(fire(1))).fire_of("k", START_MS) is None
+
+
+def test_a_key_is_free_again_after_24_hours() -> None:
+    state = fold(under("k", claimed(fire(0))))
+    assert state.fire_of("k", START_MS + KEY_MS - 1) is not None
+    assert state.fire_of("k", START_MS + KEY_MS) is None
+    a_day_later = fire(24 * 60)
+    state.apply(under("k", claimed(a_day_later)))
+    known = state.fire_of("k", START_MS + KEY_MS)
+    assert known is not None
+    assert known.run_id == a_day_later.run_id
+
+
+def test_keys_that_have_had_their_day_are_forgotten_when_another_comes() -> None:
+    state = fold(under("old", claimed(fire(0))), under("young", claimed(fire(1))))
+    state.apply(under("new", claimed(fire(24 * 60))))
+    assert list(state.keys) == ["young", "new"]
+
+
+def test_the_newest_keys_are_kept_when_there_are_too_many() -> None:
+    state = State()
+    for number in range(MAX_KEYS + 3):
+        state.apply(under(f"k{number}", claimed(fire(number, slot=S0))))
+    assert len(state.keys) == MAX_KEYS
+    assert next(iter(state.keys)) == "k3"
+    assert state.fire_of("k2", START_MS) is None

@@ -1,6 +1,6 @@
 """What happens to a slot that comes due while its script is still running."""
 
-from schedd.fire import Fire, Reason, Status
+from schedd.fire import Fire, Outcome, Reason, Status
 from schedd.planner.actions import Action, Close, Decided, Hold, Start, Stop
 from schedd.planner.planner import Planner
 from schedd.planner.policy import MAX_QUEUED
@@ -8,6 +8,7 @@ from schedd.schedule import Overlap, Schedule
 from tests.pure.making import T0_MS, planner, schedule
 
 SCRIPT = "a.sh"
+OK = Outcome(status=Status.OK, ended_ms=0)
 
 
 def running(overlap: Overlap, *, max_runs: int | None = 1) -> tuple[Planner, Fire]:
@@ -41,7 +42,7 @@ def test_skip_skips_the_slot_and_names_the_run_in_its_way() -> None:
 def test_a_queued_slot_starts_when_its_run_ends() -> None:
     made, first = running(Overlap.QUEUE)
     assert kinds(made.tick(T0_MS + 20_000)) == [Hold]
-    started = only_start(made.ended(first.run_id, SCRIPT, T0_MS + 25_000))
+    started = only_start(made.ended(first, OK, T0_MS + 25_000))
     assert started.slot == T0_MS // 1000 + 20
 
 
@@ -49,7 +50,7 @@ def test_a_newer_slot_supersedes_a_queued_one() -> None:
     made, first = running(Overlap.QUEUE)
     made.tick(T0_MS + 20_000)
     assert closes(made.tick(T0_MS + 30_000)) == [(Status.SKIPPED_OVERLOAD, Reason.SUPERSEDED)]
-    assert only_start(made.ended(first.run_id, SCRIPT, T0_MS + 35_000)).slot == T0_MS // 1000 + 30
+    assert only_start(made.ended(first, OK, T0_MS + 35_000)).slot == T0_MS // 1000 + 30
 
 
 def test_queue_all_starts_every_slot_in_order() -> None:
@@ -57,7 +58,7 @@ def test_queue_all_starts_every_slot_in_order() -> None:
     made.tick(T0_MS + 40_000)
     started = []
     for second in (41, 42, 43):
-        run = only_start(made.ended(run.run_id, SCRIPT, T0_MS + second * 1000))
+        run = only_start(made.ended(run, OK, T0_MS + second * 1000))
         started.append((run.slot or 0) - T0_MS // 1000)
     assert started == [20, 30, 40]
 
@@ -76,7 +77,7 @@ def test_replace_stops_the_run_and_starts_the_slot_when_it_is_gone() -> None:
     actions = made.tick(T0_MS + 20_000)
     assert [action.run_id for action in actions if isinstance(action, Stop)] == [first.run_id]
     assert kinds(actions) == [Hold, Stop]
-    assert only_start(made.ended(first.run_id, SCRIPT, T0_MS + 21_000)).slot == T0_MS // 1000 + 20
+    assert only_start(made.ended(first, OK, T0_MS + 21_000)).slot == T0_MS // 1000 + 20
 
 
 def test_allow_starts_them_side_by_side() -> None:
@@ -107,7 +108,7 @@ def test_beyond_the_global_cap_slots_are_held_and_start_in_due_order() -> None:
     made = many(4)
     actions = made.tick(T0_MS + 10_000)
     assert kinds(actions) == [Start, Start, Hold, Hold]
-    first = only_start(made.ended(actions[0].fire.run_id, "s0", T0_MS + 11_000))  # type: ignore[union-attr]
+    first = only_start(made.ended(actions[0].fire, OK, T0_MS + 11_000))  # type: ignore[union-attr]
     assert first.script == "s2"
 
 
@@ -117,7 +118,7 @@ def test_nobody_overtakes_those_who_wait_for_a_place() -> None:
     assert isinstance(first, Start)
     _, actions = made.trigger("s0", T0_MS + 10_500)
     assert closes(actions) == [(Status.SKIPPED_OVERLOAD, Reason.OVERLAP)]
-    assert only_start(made.ended(first.fire.run_id, "s0", T0_MS + 11_000)).script == "s2"
+    assert only_start(made.ended(first.fire, OK, T0_MS + 11_000)).script == "s2"
 
 
 def test_overload_is_only_when_the_hold_is_full() -> None:

@@ -51,7 +51,10 @@ def test_a_refusal_shows_the_text_as_it_was_written():
         ("0 0 * * * 2027", "2027 in the day of week field is not within 0-7"),
         ("0 0 0 1 1 * 2027", "a year cannot be given"),
         ("0 0 * *", "it has 4 fields, write five, or six with seconds first"),
-        ("0 9 * * * |", "nothing stands beside a '|'"),
+        ("0 5 * * * # each night", "nothing may stand behind it, remove '# each night'"),
+        ("0 5 * * * @timeout 5s", "nothing may stand behind it, remove '@timeout 5s'"),
+        ("0 9 * * * |", "'0 9 * * * |': nothing stands beside a '|'"),
+        ("|", "'|': nothing stands beside a '|'"),
         ("", "is empty"),
     ],
 )

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from schedd.daemon.daemon import Daemon
+from schedd.daemon.daemon import HEARTBEAT_S, Daemon
 from schedd.daemon.messages import Drain, Message, Started
 from schedd.fire import RunId
 from schedd.host.identity import run_ids
@@ -30,6 +30,9 @@ class PaperScanner:
     def scan(self) -> Scan:
         return Scan(schedules=tuple(self.schedules))
 
+    def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
+        return None
+
 
 class Simulation:
     """One daemon on one state directory, from `start_ms` on."""
@@ -43,6 +46,7 @@ class Simulation:
         start_ms: int,
         seed: int = 0,
         max_running: int = 256,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self.state = state
         self.scanner = PaperScanner(schedules)
@@ -52,6 +56,7 @@ class Simulation:
         self.inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._dice = random.Random(seed)
         self._max_running = max_running
+        self._heartbeat_s = heartbeat_s
         self.orphans: set[RunId] = set()
         self.ledger: Ledger
         self.daemon: Daemon
@@ -77,10 +82,12 @@ class Simulation:
             end_orphans=self.orphans.intersection,
             prune=lambda _: None,
             refresh=_nothing_to_say,
+            pressure=lambda: 0.0,
             host="here",
             boot_id="the-only-boot",
             version="0",
             drain_s=30,
+            heartbeat_s=self._heartbeat_s,
         )
         self.loop.call_later(for_ms / 1000, self.inbox.put_nowait, Drain("the end of the test"))
         if meanwhile is not None:

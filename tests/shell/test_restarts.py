@@ -1,9 +1,13 @@
 """What a daemon that starts makes of the time in which there was none."""
 
+import asyncio
 from pathlib import Path
 
+from schedd.daemon.messages import PauseAsked
+from schedd.fire import Reason, Status
+from schedd.planner.view import Pause
 from schedd.runner.launch import Launch
-from schedd.schedule import Overlap, Schedule
+from schedd.schedule import Catchup, Overlap, Retry, Schedule
 from tests.fake_runner import Play
 from tests.pure.making import T0_MS, schedule
 from tests.shell.simulation import Simulation
@@ -12,6 +16,7 @@ from tests.whole.checker import Line
 
 MINUTE_MS = 60_000
 SCRIPT = "a.sh"
+FAILS = {"status": Status.ERROR, "reason": Reason.EXIT, "error": "exit code 1", "exit_code": 1}
 
 
 def quickly(_: Launch) -> Play:
@@ -133,6 +138,22 @@ async def test_a_clock_that_is_set_ahead_leaves_missed_slots_behind(in_memory: P
     assert fired == [*range(1, 11), *range(70, 81)]
 
 
+async def test_a_clock_that_goes_back_by_hours_and_comes_back_tells_nothing_twice(in_memory: Path) -> None:
+    made = schedule(SCRIPT, "* * * * *")
+    simulation = Simulation(in_memory, [made], quickly, start_ms=T0_MS)
+    loop, step = simulation.loop, simulation.clock.step
+
+    def there_and_back() -> None:
+        loop.call_later(600.5, step, -240 * MINUTE_MS)
+        loop.call_later(720.5, step, 240 * MINUTE_MS)
+
+    await simulation.live(20 * MINUTE_MS, there_and_back)
+    await lives(in_memory, made, at_min=30.5, for_min=2)
+    assert [minutes(line) for line in told(in_memory, "missed")] == [(11, 11, 1), (21, 29, 9)]
+    fired = [minutes(line)[0] for line in told(in_memory, None)]
+    assert sorted(fired) == [-229, -228, *range(1, 11), *range(12, 21), 30, 31, 32]
+
+
 async def test_a_reload_keeps_runs_and_changes_timetables(in_memory: Path) -> None:
     simulation = Simulation(in_memory, [schedule(SCRIPT, "*/5 * * * *")], quickly, start_ms=T0_MS)
 
@@ -150,3 +171,40 @@ async def test_a_reload_keeps_runs_and_changes_timetables(in_memory: Path) -> No
     await tasks[0]
     fired = [(line["scriptPath"], minutes(line)[0]) for line in told(in_memory, None)]
     assert fired == [("a.sh", 5), ("a.sh", 10), ("a.sh", 14), ("b.sh", 20), ("a.sh", 21)]
+
+
+async def test_what_is_caught_up_goes_on_after_a_restart(in_memory: Path) -> None:
+    made = schedule(SCRIPT, "*/10 * * * *", catchup=Catchup.ALL)
+    await lives(in_memory, made, for_min=5)
+    # Back after an hour, and stopped again while the second of six slots is being caught up.
+    await lives(in_memory, made, at_min=65, for_min=1.5, play=lambda _: Play(MINUTE_MS))
+    await lives(in_memory, made, at_min=67, for_min=2)
+    caught_up = [line for line in checker.read(in_memory) if line["kind"] == "catchup"]
+    assert [minutes(line)[0] for line in caught_up] == [10, 20, 30, 40, 50, 60]
+    assert {line["status"] for line in caught_up} == {"ok"}
+    assert told(in_memory, "missed") == []
+
+
+async def test_a_retry_that_waits_is_not_forgotten_in_a_restart(in_memory: Path) -> None:
+    made = schedule(SCRIPT, "0 * * * *", retry=Retry(limit=1, first_ms=600_000, most_ms=600_000))
+    await lives(in_memory, made, at_min=55, for_min=7, play=lambda _: Play(10, FAILS))
+    await lives(in_memory, made, at_min=63, for_min=10)
+    first, second = checker.read(in_memory)
+    assert (first["kind"], first["status"], first["attempt"]) == ("schedule", "error", 1)
+    assert (second["kind"], second["status"], second["attempt"]) == ("retry", "ok", 2)
+    assert checker.seconds(second["startedAt"]) - checker.seconds(first["ts"]) == 600
+
+
+async def test_a_pause_outlives_the_daemon(in_memory: Path) -> None:
+    made = schedule(SCRIPT, "* * * * *")
+    simulation = Simulation(in_memory, [made], quickly, start_ms=T0_MS)
+    pause = Pause(script=SCRIPT, since_ms=T0_MS + 30_000, by="ops", until_ms=T0_MS + 10 * MINUTE_MS)
+    reply: asyncio.Future[None] = simulation.loop.create_future()
+    await simulation.live(
+        5 * MINUTE_MS,
+        lambda: simulation.loop.call_later(30, simulation.inbox.put_nowait, PauseAsked(pause, reply)),
+    )
+    await lives(in_memory, made, at_min=5.5, for_min=7)
+    spans = [minutes(line) for line in told(in_memory, "paused")]
+    assert sum(count for _, _, count in spans) == 9
+    assert [minutes(line)[0] for line in told(in_memory, None)] == [10, 11, 12]

@@ -1,0 +1,60 @@
+"""What the daemon tells the journal and the service manager."""
+
+import logging
+
+import pytest
+
+from schedd.daemon import record
+from schedd.daemon.vitals import Vitals
+from schedd.host.clock import SystemClock
+from schedd.host.identity import run_ids
+from schedd.host.systemd import Notifier
+from schedd.ledger import facts
+from schedd.planner.planner import Planner
+from schedd.planner.quiet import ITS_END
+from schedd.planner.view import Pause
+from schedd.scripts.directives import Problem
+from tests.fake_ledger import MemoryLedger
+from tests.pure.making import T0_MS
+
+
+def test_a_warning_about_a_script_is_logged_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    record.tell_warnings((Problem("a.sh", "did you mean `@schedule`?", 1, 3),))
+    (told,) = caplog.records
+    assert (told.levelno, told.getMessage()) == (logging.WARNING, "a.sh:1:3: did you mean `@schedule`?")
+    assert told.__dict__["SCHEDD_SCRIPT"] == "a.sh"
+
+
+def test_a_thousand_warnings_are_a_hundred_lines_and_a_number(caplog: pytest.LogCaptureFixture) -> None:
+    record.tell_warnings([Problem(f"{n}.sh", "odd", 1) for n in range(1000)])
+    assert len(caplog.messages) == 101
+    assert caplog.messages[-1] == "and 900 more; `schedd check` shows all"
+
+
+@pytest.mark.parametrize(
+    ("path", "by", "told"),
+    [
+        ("a.sh", ITS_END, ["a.sh: the pause has come to its end"]),
+        (None, ITS_END, ["all scripts: the pause has come to its end"]),
+        ("a.sh", "uid:0", []),
+    ],
+)
+def test_a_pause_that_ends_by_itself_is_logged(
+    caplog: pytest.LogCaptureFixture, path: str | None, by: str, told: list[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    record.tell_resumed(facts.Resumed(at=T0_MS, by=by, path=path))
+    assert caplog.messages == told
+
+
+def test_the_status_says_when_everything_is_paused() -> None:
+    planner = Planner(new_run_id=run_ids(), max_running=1, max_held=1)
+    clock = SystemClock()
+    vitals = Vitals(
+        clock=clock, planner=planner, ledger=MemoryLedger(), notifier=Notifier(), prune=lambda _: None
+    )
+    assert vitals.status() == "0 schedules, 0 running"
+    planner.pause(Pause(script="a.sh", since_ms=T0_MS, by="me"), T0_MS)
+    assert vitals.status() == "0 schedules, 0 running"
+    planner.pause(Pause(script=None, since_ms=T0_MS, by="me"), T0_MS)
+    assert vitals.status() == "0 schedules, 0 running, maintenance"
