@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from schedd.schedule import Schedule
 from schedd.scripts.directives import Problem
 
-_NOT_DIRECTIVES = frozenset({"path", "timetable", "sha256", "stamp", "warnings", "stale"})
+_NOT_DIRECTIVES = frozenset({"path", "timetable", "sha256", "stamp", "header", "warnings", "stale"})
 _DIRECTIVES = tuple(field.name for field in fields(Schedule) if field.name not in _NOT_DIRECTIVES)
 
 
@@ -109,4 +109,4 @@ def _stale(schedule: Schedule, reason: str) -> Schedule:
 
 
 def _directives(schedule: Schedule) -> tuple[object, ...]:
-    return tuple(getattr(schedule, name) for name in _DIRECTIVES)
+    return (schedule.timetable.jitter_s, *(getattr(schedule, name) for name in _DIRECTIVES))

@@ -10,9 +10,10 @@ extension could have none. What the values mean is not decided here but in `sche
 """
 
 import difflib
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from schedd.fire import Reason
@@ -23,6 +24,7 @@ HEADER_BYTES = 16 * 1024
 SUPPORTED = (
     "schedule",
     "timezone",
+    "jitter",
     "timeout",
     "schedule-timeout",
     "enabled",
@@ -34,6 +36,9 @@ SUPPORTED = (
     "tag",
     "overlap",
     "concurrent",
+    "catchup",
+    "deadline",
+    "retry",
     "env",
     "env-file",
     "cwd",
@@ -45,10 +50,6 @@ SUPPORTED = (
 
 UNSUPPORTED = (
     "lock",
-    "jitter",
-    "catchup",
-    "deadline",
-    "retry",
     "calendar",
     "expect",
     "user",
@@ -68,6 +69,19 @@ UNSUPPORTED = (
 REPEATABLE = frozenset({"env", "token", "tag", "expect"})
 
 _KNOWN = frozenset(SUPPORTED + UNSUPPORTED)
+# Words that other schedulers have for it, and that no spelling of ours is near.
+_ALSO_MEANT = {
+    "cron": "schedule",
+    "every": "schedule @every",
+    "tz": "timezone",
+    "retries": "retry",
+    "max-retries": "retry",
+    "misfire": "catchup",
+    "random-delay": "jitter",
+} | {
+    name: f"schedule @{name}"
+    for name in ("hourly", "daily", "midnight", "weekly", "monthly", "yearly", "reboot")
+}
 # Tags of JSDoc and its kin that look like ours: "did you mean @files?" below "@file" would be noise.
 _FOREIGN = frozenset({"file", "fires", "module", "jsxruntime"})
 _NEAR = 0.8  # difflib's ratio: one letter lost, doubled, swapped or mistyped, in names from four letters on
@@ -80,6 +94,8 @@ _COMMENT = re.compile(
     r"\s*(?P<prefix>//+|#+|--+|;+)(?P<gap>\s*)@(?P<name>[A-Za-z]\S*)(?:\s+(?P<value>.*))?", re.DOTALL
 )
 _IN_BLOCK = re.compile(r"[\s*]*@(?P<name>[A-Za-z]\S*)(?:\s+(?P<value>.*))?", re.DOTALL)
+# A schedule out of place: `@schedule` and what an expression could begin with, not a word of prose.
+_ASTRAY = re.compile(rb"""\s*(?://+|#+|--|;|/?\*+|<!--|REM|%|')?\s*(?P<at>@)schedule\s+['"]?\s*[@*H0-9]""")
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -125,6 +141,8 @@ class Header:
     warnings: tuple[Problem, ...] = ()
     nearly: tuple[Problem, ...] = ()
     """Those warnings which say that `@schedule` itself was almost written; they count in any file."""
+    cut: Problem | None = None
+    """The warning that the header goes on beyond what is read; it counts in any file that is a program."""
 
     def get(self, name: str) -> Directive | None:
         """Return the (first) directive of this name."""
@@ -153,7 +171,11 @@ def read_header(data: bytes, path: str = "") -> Header:
     reader = _Reader(path)
     reader.read(data)
     return Header(
-        tuple(reader.directives), tuple(reader.problems), tuple(reader.warnings), tuple(reader.nearly)
+        tuple(reader.directives),
+        tuple(reader.problems),
+        tuple(reader.warnings),
+        tuple(reader.nearly),
+        reader.cut,
     )
 
 
@@ -165,6 +187,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.nearly: list[Problem] = []
+        self.cut: Problem | None = None
         self._path = path
         self._in_block = False
         self._had_block = False
@@ -175,14 +198,17 @@ class _Reader:
         if data[:2] in _UTF16:
             self._not_utf8("UTF-16", line=1, column=1)
             data = data[: HEADER_BYTES - 2].decode("utf-16", "replace").encode()
-        line = 0
-        for line, raw in enumerate(_lines(data), 1):
+        self._check_line_ends(data[:HEADER_BYTES].removeprefix(_BOM))
+        line, lines = 0, enumerate(_lines(data), 1)
+        for line, raw in lines:
             text = raw.decode("utf-8", "surrogateescape").removesuffix("\r")
             if not self._line(text, line=line, shift=0):
+                self._look_on(itertools.chain([(line, raw)], lines), code=line)
                 return
-        if len(data) > HEADER_BYTES:
+        if len(data) > HEADER_BYTES and line and self._goes_on(_cut_off(data)):
             kib = HEADER_BYTES // 1024
-            self._warn(f"the header goes on beyond {kib} KiB: nothing behind line {line} is read", line=line)
+            reason = f"the header goes on beyond {kib} KiB: nothing behind line {line} is read"
+            self.cut = self._warn(reason, line=line)
 
     def _line(self, text: str, *, line: int, shift: int) -> bool:
         """Take one line (or what stands behind a block on it); False when it is code: the header is over."""
@@ -207,6 +233,11 @@ class _Reader:
                 what = f"`{_shown(prefix + gap)}@{match['name']}` is a plain comment"
                 self._miss(match["name"], what, f"{spelt} @{match['name']}", line=line)
         return True
+
+    def _goes_on(self, raw: bytes) -> bool:
+        """Tell whether the line that the limit cuts in two still looks like a comment."""
+        stripped = raw.decode("utf-8", "surrogateescape").lstrip()
+        return self._in_block or not stripped or stripped.startswith((*_PREFIXES, "/"))
 
     def _open(self, text: str, *, line: int, shift: int) -> bool:
         start = text.index("/*")
@@ -243,13 +274,26 @@ class _Reader:
             f"the `*/` ends the comment block here: write `{_shown(instead)}`", line=line, column=column
         )
 
+    def _look_on(self, lines: Iterable[tuple[int, bytes]], *, code: int) -> None:
+        """Point out a schedule in or below the code: nobody reads it, and nobody would know."""
+        if self.nearly or any(found.name == "schedule" for found in self.directives):
+            return
+        for line, raw in lines:
+            if b"@schedule" in raw and (match := _ASTRAY.match(raw)):
+                where = f"since line {code} is code, which ends the header: move it up"
+                if line == code:
+                    where = "where it stands in no comment: write `# @schedule` or `// @schedule`"
+                reason = f"`@schedule` is not read here, {where}"
+                self.nearly.append(self._warn(reason, line=line, column=match.start("at") + 1))
+                return
+
     def _directive(self, match: re.Match[str], *, line: int, shift: int) -> None:
         name = match["name"]
         at = shift + match.start("name")  # the column of the `@`, counted from 1
         if name not in _KNOWN:
             if suggestion := _suggestion(name):
                 what = f"`@{_shown(name)}` is not a directive"
-                self._miss(suggestion, what, f"@{suggestion}", line=line, column=at)
+                self._miss(suggestion.split()[0], what, f"@{suggestion}", line=line, column=at)
             return
         value, skipped = _unquoted(match["value"] or "")
         column = shift + match.start("value") + skipped + 1 if value else at
@@ -262,6 +306,16 @@ class _Reader:
             self._problem(f"@{name} stands twice, first in line {first.line}: keep one", line=line, column=at)
             return
         self.directives.append(Directive(name, value, line, column))
+
+    def _check_line_ends(self, data: bytes) -> None:
+        if b"@schedule" not in data:
+            return
+        first, newline, _ = data.partition(b"\n")
+        if newline and first.startswith(b"#!") and first.endswith(b"\r"):
+            self._warn("the #! line ends in CR LF, which hides the interpreter: use LF line ends", line=1)
+        elif not newline and b"\r" in first.rstrip():
+            what = "the lines end in CR alone, so that all are one: use LF line ends"
+            self.nearly.append(self._warn(what, line=1))
 
     def _check_encoding(self, text: str, *, line: int, shift: int) -> None:
         if not self._is_utf8 or text.isascii():
@@ -296,6 +350,11 @@ def _lines(data: bytes) -> Iterator[bytes]:
     return iter(lines)
 
 
+def _cut_off(data: bytes) -> bytes:
+    """Return what there is of the line that the limit cuts in two."""
+    return data[:HEADER_BYTES].rpartition(b"\n")[2]
+
+
 def _unquoted(raw: str) -> tuple[str, int]:
     """Return the value without its quotes, and how many characters of `raw` stand before it."""
     value = raw.rstrip()
@@ -311,6 +370,8 @@ def _suggestion(name: str) -> str | None:
     plain = name.rstrip(":=,;.").lower()
     if plain in _KNOWN:
         return plain
+    if plain in _ALSO_MEANT:
+        return _ALSO_MEANT[plain]
     if plain in _FOREIGN or len(plain) > _LONGEST_NAME:
         return None
     close = difflib.get_close_matches(plain, SUPPORTED + UNSUPPORTED, n=1, cutoff=_NEAR)

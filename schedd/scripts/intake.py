@@ -9,12 +9,11 @@ import hashlib
 import os
 import stat
 import unicodedata
-from dataclasses import dataclass
 
 from schedd.fire import Reason
-from schedd.schedule import FileStamp, Schedule
-from schedd.scripts.directives import HEADER_BYTES, Header, Problem, may_have_directives, read_header
-from schedd.scripts.registration import Registrar, Source
+from schedd.schedule import FileStamp
+from schedd.scripts.directives import HEADER_BYTES, Problem, may_have_directives, read_header
+from schedd.scripts.registration import Finding, Registrar, Source
 
 MOST_BYTES = 16 * 1024 * 1024
 """A script larger than this is an archive or an accident, and each reload would hash it."""
@@ -23,25 +22,9 @@ _ATTEMPTS = 3
 _CHUNK_BYTES = 256 * 1024
 # A FIFO put in the file's place must not block the scan, nor a terminal become the daemon's.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_PROGRAMS = (".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
 # Controls, lone surrogates (bytes that are not UTF-8), line and paragraph separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What a file turned out to be. A file that is no script has neither a schedule nor problems."""
-
-    stamp: FileStamp
-    schedule: Schedule | None = None
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-
-    def is_of(self, info: os.stat_result) -> bool:
-        """Tell whether the file is still the one that was read."""
-        stamp = self.stamp
-        return (
-            info.st_mtime_ns == stamp.mtime_ns and info.st_size == stamp.size and info.st_ino == stamp.inode
-        )
 
 
 class ChangingError(Exception):
@@ -85,23 +68,23 @@ def shown(script: str) -> str:
 
 def _read(descriptor: int, stamp: FileStamp, *, path: str, script: str, registrar: Registrar) -> Finding:
     head = _head(descriptor)
-    if not may_have_directives(head):
+    is_cut = len(head) > HEADER_BYTES and _is_program(script, head)
+    if not is_cut and not may_have_directives(head):
         return Finding(stamp=stamp)
     name = shown(script)
     header = read_header(head, name)
     if header.get("schedule") is None:
-        return Finding(stamp=stamp, warnings=header.nearly)
+        cut = (header.cut,) if is_cut and header.cut is not None else ()
+        return Finding(stamp=stamp, warnings=header.nearly or cut)
     if refusal := _refusal(script, name, stamp):
         return Finding(stamp=stamp, problems=(refusal,))
     source = Source(script=script, path=path, sha256=_sha256(descriptor, head), stamp=stamp)
-    return _registered(header, source, registrar)
+    return registrar.register(header, source)
 
 
-def _registered(header: Header, source: Source, registrar: Registrar) -> Finding:
-    result = registrar.register(header, source)
-    if isinstance(result, Schedule):
-        return Finding(stamp=source.stamp, schedule=result, warnings=header.warnings)
-    return Finding(stamp=source.stamp, problems=result, warnings=header.warnings)
+def _is_program(script: str, head: bytes) -> bool:
+    """Tell whether something would run this file: its extension or its first line says so."""
+    return head.startswith(b"#!") or script.endswith(_PROGRAMS)
 
 
 def _refusal(script: str, name: str, stamp: FileStamp) -> Problem | None:

@@ -1,49 +1,46 @@
-"""From a header to a schedule: what each directive's value means, and what is wrong with it.
+"""From a header to a schedule: all that is wrong with it, and all that is odd about it, in one pass.
 
-A script is registered as its author wrote it or not at all. Nothing is guessed, and a directive that this
-version does not have is refused by name, since a script that asks for `@retry` was written in the belief
-that it will be retried. All problems of a file are found in one pass.
+A script is registered as its author wrote it or not at all. Nothing is guessed (see `values`), and a
+directive that this version does not have is refused by name, since a script that asks for `@lock` was
+written in the belief that it will be alone.
 
-Values are read by small functions that return what the text means or raise ValueError with a sentence
-that says what to write instead; only `_Clerk` knows about lines and columns. A schema library was
-rejected: none of them gives a place inside a comment line.
+Only `_Clerk` knows about lines and columns. A schema library was rejected: none of them gives a place
+inside a comment line. What two directives mean together is looked at last; a pair that does no harm but
+cannot do what it says is a warning.
 """
 
-import posixpath
+import functools
+import itertools
+import os
 import re
-from collections.abc import Callable, Container
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from schedd.errors import TimetableError
 from schedd.fire import Reason
-from schedd.schedule import FileStamp, Overlap, Schedule
-from schedd.scripts.directives import UNSUPPORTED, Directive, Header, Problem
-from schedd.timetable import duration
+from schedd.schedule import Catchup, FileStamp, Overlap, Schedule
+from schedd.scripts import values
+from schedd.scripts.directives import UNSUPPORTED, Directive, Header, Problem, read_header
+from schedd.timetable import words
+from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
 
 Value = TypeVar("Value")
 
-LONGEST_TIMEOUT_MS = 365 * 24 * 3600 * 1000
-"""A year: whoever means more means `unlimited`, and a mistyped unit should not pass for it."""
-
-MOST_RUNS = 1000
-"""The largest `@concurrent N`; beyond any machine, so that N stays a number one can think about."""
-
-MOST_SHARED = 100_000
+MOST_SHARED: Final = 100_000
 """How many timetables are remembered for sharing; a few hundred are usual."""
 
-_UNLIMITED = frozenset({"0", "unlimited", "none"})
-_OVERLAPS = {overlap.value: overlap for overlap in Overlap} | {
-    "Forbid": Overlap.SKIP,
-    "Replace": Overlap.REPLACE,
-    "Allow": Overlap.ALLOW,
+_MIDNIGHT = Slot(1_704_067_200)
+"""2024-01-01, a Monday: from here on slots are looked at, to learn how far apart they are."""
+_LOOKED_AT = 12
+"""So many slots show a pattern of every few minutes; what comes less often has no need of a warning."""
+_NO_CATCHUP: tuple[Catchup, int | None] = (Catchup.NONE, None)
+_OF_SLOTS = {
+    "catchup": "that could be missed",
+    "deadline": "to be late for",
+    "jitter": "to move",
 }
-_RUNTIMES = ("python", "node", "program")
-_NUMBER = re.compile(r"[0-9]{1,15}")
-_UMASK = re.compile(r"0?[0-7]{3}")
-_NICE = re.compile(r"[+-]?[0-9]{1,2}")
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +63,28 @@ class Source:
     stamp: FileStamp
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a file turned out to be. A file that is no script has neither a schedule nor problems."""
+
+    stamp: FileStamp
+    schedule: Schedule | None = None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    needs: tuple[tuple[str, Problem], ...] = ()
+    """Absolute paths that have to be there when it runs, each with the warning for when it is not."""
+
+    def is_of(self, info: os.stat_result) -> bool:
+        """Tell whether the file is still the one that was read."""
+        stamp = self.stamp
+        return (
+            info.st_mtime_ns == stamp.mtime_ns and info.st_size == stamp.size and info.st_ino == stamp.inode
+        )
+
+
+WITHHELD = "(withheld)"
+
+
 class Registrar:
     """Registers scripts under the same defaults, and lets those with the same timetable share one.
 
@@ -77,56 +96,72 @@ class Registrar:
         self._defaults = defaults
         self._timetables: dict[tuple[str, str], Timetable] = {}
 
-    def register(self, header: Header, source: Source) -> Schedule | tuple[Problem, ...]:
+    def register(self, header: Header, source: Source) -> Finding:
         """Return the schedule that a header with `@schedule` asks for, or all that is wrong with it."""
         clerk = _Clerk(header, source.script, self._timetable)
         clerk.refuse_unsupported()
         clerk.refuse_websocket()
-        timezone = clerk.value("timezone", _needed, default=self._defaults.timezone)
-        timetable = clerk.timetable(timezone)
-        timeout_ms = clerk.value("timeout", timeout, default=self._defaults.timeout_ms)
-        schedule_timeout_ms = clerk.value("schedule-timeout", timeout, default=timeout_ms)
-        overlap = clerk.value("overlap", _overlap, default=Overlap.SKIP)
-        max_runs = clerk.value("concurrent", _concurrent, default=None if overlap is Overlap.ALLOW else 1)
-        enabled = clerk.value("enabled", _boolean, default=True)
-        tokens = clerk.values("token", _token)
-        env = clerk.env()
-        env_file = clerk.value("env-file", lambda text: _env_file(text, source), default=None)
-        cwd = clerk.value("cwd", lambda text: _cwd(text, source), default=None)
-        umask = clerk.value("umask", _umask, default=None)
-        nice = clerk.value("nice", _nice, default=None)
-        runtime = clerk.value("runtime", _runtime, default=None)
+        schedule = self._schedule(clerk, source)
         problems = tuple(sorted((*header.problems, *clerk.problems), key=position))
-        if problems or timetable is None:
-            return problems
+        if problems:
+            return Finding(stamp=source.stamp, problems=problems, warnings=header.warnings)
+        clerk.weigh(schedule)
+        warnings = tuple(sorted((*header.warnings, *clerk.warnings), key=position))
+        said = tuple(f"line {warning.line}: {warning.reason}" for warning in warnings)
+        schedule = replace(schedule, warnings=said)
+        needs = clerk.needs(schedule)
+        return Finding(stamp=source.stamp, schedule=schedule, warnings=warnings, needs=needs)
+
+    def recall(self, script: str, path: str, *, header: str, sha256: str) -> Schedule | None:
+        """Return what was registered under this `Schedule.header`; None if it cannot be followed any more."""
+        source = Source(script=script, path=path, sha256=sha256, stamp=FileStamp(0, 0, 0))
+        return self.register(read_header(header.encode(), script), source).schedule if header else None
+
+    def _schedule(self, clerk: "_Clerk", source: Source) -> Schedule:
+        """Read the whole header; what was wrong in it, the clerk remembers."""
+        timezone = clerk.value("timezone", values.needed, default=self._defaults.timezone)
+        timeout_ms = clerk.value("timeout", values.timeout, default=self._defaults.timeout_ms)
+        overlap = clerk.value("overlap", values.overlap, default=Overlap.SKIP)
+        catchup, within_ms = clerk.value("catchup", values.catchup, default=_NO_CATCHUP)
+        tokens = clerk.values("token", values.token)
+        read_env_file = functools.partial(values.env_file, script=source.script, path=source.path)
+        read_cwd = functools.partial(values.directory, path=source.path)
         return Schedule(
             script=source.script,
             path=source.path,
             expression=clerk.expression,
             timezone=timezone,
-            timetable=timetable,
+            timetable=clerk.timetable(timezone),
             timeout_ms=timeout_ms,
-            schedule_timeout_ms=schedule_timeout_ms,
-            enabled=enabled,
+            schedule_timeout_ms=clerk.value("schedule-timeout", values.timeout, default=timeout_ms),
+            enabled=clerk.value("enabled", values.boolean, default=True),
             overlap=overlap,
-            max_runs=max_runs,
+            max_runs=clerk.value(
+                "concurrent", values.concurrent, default=None if overlap is Overlap.ALLOW else 1
+            ),
+            catchup=catchup,
+            catchup_within_ms=within_ms,
+            deadline_ms=clerk.value("deadline", values.deadline, default=None),
+            retry=clerk.value("retry", values.retry, default=None),
             guarded=bool(tokens),
             secrets=tokens,
             description=clerk.text("description"),
             label=clerk.text("label"),
             tags=clerk.tags(),
-            env=env,
-            env_file=env_file,
-            cwd=cwd,
-            umask=umask,
-            nice=nice,
-            runtime=runtime,
+            env=clerk.env(),
+            env_file=clerk.value("env-file", read_env_file, default=None),
+            cwd=clerk.value("cwd", read_cwd, default=None),
+            umask=clerk.value("umask", values.umask, default=None),
+            nice=clerk.value("nice", values.nice, default=None),
+            runtime=clerk.value("runtime", values.runtime, default=None),
             sha256=source.sha256,
             stamp=source.stamp,
-            warnings=tuple(f"line {warning.line}: {warning.reason}" for warning in header.warnings),
+            header=clerk.summary(),
         )
 
-    def _timetable(self, expression: str, zone: str, script: str) -> Timetable:
+    def _timetable(self, expression: str, zone: str, script: str, jitter_s: int) -> Timetable:
+        if jitter_s:
+            return Timetable.parse(expression, zone, seed=script, jitter_s=jitter_s)
         made = self._timetables.get((expression, zone))
         if made is None:
             made = Timetable.parse(expression, zone, seed=script)
@@ -140,33 +175,23 @@ def position(problem: Problem) -> tuple[str, int, int]:
     return (problem.path, problem.line or 0, problem.column or 0)
 
 
-def timeout(text: str) -> int:
-    """Return a limit in milliseconds; 0 = unlimited. Raises ValueError saying what to write."""
-    if text in _UNLIMITED:
-        return 0
-    advice = "write a duration such as 90s, 20m or 1h30m, a number of milliseconds, or unlimited"
-    if _NUMBER.fullmatch(text):
-        limit_ms = int(text)
-    else:
-        try:
-            limit_ms = duration.parse_ms(text)
-        except ValueError as wrong:
-            raise ValueError(f"{_quoted(text)} is not a time limit: {advice}") from wrong
-    if limit_ms > LONGEST_TIMEOUT_MS:
-        raise ValueError(f"{_quoted(text)} is longer than 365d: write a shorter one, or unlimited")
-    if limit_ms == 0:
-        raise ValueError(f"{_quoted(text)} is no time at all: {advice}")
-    return limit_ms
-
-
 class _Clerk:
     """Reads the values of one header and remembers what was wrong with them."""
 
-    def __init__(self, header: Header, script: str, make: Callable[[str, str, str], Timetable]) -> None:
+    def __init__(self, header: Header, script: str, make: Callable[[str, str, str, int], Timetable]) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._make = make
         self._header = header
         self._script = script
+
+    def summary(self) -> str:
+        """Return the directives, as a header that means the same; the words of `@token` are left out."""
+        lines = (
+            f"# @{directive.name} {WITHHELD if directive.name == 'token' else directive.value}".rstrip()
+            for directive in self._header.directives
+        )
+        return "\n".join(lines)
 
     @property
     def expression(self) -> str:
@@ -180,31 +205,14 @@ class _Clerk:
 
     def refuse_websocket(self) -> None:
         directive = self._header.get("websocket")
-        if directive is None or not self.value("websocket", _flag, default=False):
+        if directive is None or not self.value("websocket", values.flag, default=False):
             return
         reason = "@websocket scripts cannot be scheduled: remove @websocket or @schedule"
         self._refuse(directive, reason, Reason.WEBSOCKET)
 
-    def timetable(self, timezone: str) -> Timetable | None:
-        """Return the timetable, after a complaint about the zone, the expression or both when it is None."""
-        directive = self._header.get("schedule")
-        assert directive is not None
-        if not directive.value:
-            self._refuse(directive, "@schedule needs an expression, for example `30 2 * * *` or `@every 90s`")
-            return None
-        try:
-            return self._make(directive.value, timezone, self._script)
-        except TimetableError as wrong:
-            reason = str(wrong)
-        if (fault := _zone_fault(timezone)) is None:
-            self._refuse(directive, reason)
-            return None
-        self._refuse(self._header.get("timezone"), fault)
-        try:
-            self._make(directive.value, "UTC", self._script)
-        except TimetableError as wrong:
-            self._refuse(directive, str(wrong))
-        return None
+    def timetable(self, timezone: str) -> Timetable:
+        """Return the timetable; one that stands in for it, after a complaint about what is wrong with it."""
+        return self._asked_for(timezone) or Timetable.parse("@reboot", "UTC")
 
     def value(self, name: str, read: Callable[[str], Value], *, default: Value) -> Value:
         """Return what a directive means; the default when it is absent or wrong."""
@@ -231,7 +239,7 @@ class _Clerk:
         pairs: dict[str, str] = {}
         for directive in self._header.all("env"):
             try:
-                name, value = _env(directive.value, pairs)
+                name, value = values.env(directive.value, pairs)
             except ValueError as wrong:
                 self._refuse(directive, f"@env: {wrong}")
             else:
@@ -243,14 +251,74 @@ class _Clerk:
         return None if directive is None else directive.value or None
 
     def tags(self) -> tuple[str, ...]:
-        values = [
-            directive.value for directive in self._header.directives if directive.name in {"tags", "tag"}
-        ]
-        return tuple(dict.fromkeys(tag for value in values for tag in re.split(r"[,\s]+", value) if tag))
+        lists = [found.value for found in self._header.directives if found.name in {"tags", "tag"}]
+        return tuple(dict.fromkeys(tag for each in lists for tag in re.split(r"[,\s]+", each) if tag))
+
+    def weigh(self, schedule: Schedule) -> None:
+        """Warn of what a directive cannot do beside the others."""
+        if schedule.timetable.next_after(Slot(-1)) is None:
+            for name, slots in _OF_SLOTS.items():
+                self._warn(name, f"@{name} does nothing here: @reboot has no slots {slots}")
+            return
+        retry, jitter_s = schedule.retry, schedule.timetable.jitter_s
+        plain = replace(schedule.timetable, jitter_s=0, offset_s=0)
+        apart_s = _apart_s(plain) if retry or jitter_s else None
+        if apart_s is None:
+            return
+        often = words.of_interval(apart_s).lower()
+        if retry and retry.first_ms >= apart_s * 1000:
+            self._warn("retry", f"@retry waits too long: a new slot comes {often} and takes its place")
+        if jitter_s > apart_s:
+            self._warn("jitter", f"@jitter is longer than it need be: a slot comes {often}")
+
+    def needs(self, schedule: Schedule) -> tuple[tuple[str, Problem], ...]:
+        """Return the paths that a run cannot do without, each with what to say when it is not there."""
+        return tuple(
+            (
+                path,
+                self._remark(
+                    directive, f"@{directive.name}: {path} does not exist: no run can start without it"
+                ),
+            )
+            for directive, path in (
+                (self._header.get("env-file"), schedule.env_file),
+                (self._header.get("cwd"), schedule.cwd),
+            )
+            if directive is not None and path is not None
+        )
+
+    def _asked_for(self, timezone: str) -> Timetable | None:
+        """Return the timetable, after a complaint about the zone, the expression or both when it is None."""
+        directive = self._header.get("schedule")
+        assert directive is not None
+        jitter_s = self.value("jitter", values.jitter_s, default=0)
+        if not directive.value:
+            self._refuse(directive, "@schedule needs an expression, for example `30 2 * * *` or `@every 90s`")
+            return None
+        try:
+            return self._make(directive.value, timezone, self._script, jitter_s)
+        except TimetableError as wrong:
+            reason = str(wrong)
+        if (fault := _zone_fault(timezone)) is None:
+            self._refuse(directive, reason)
+            return None
+        self._refuse(self._header.get("timezone"), fault)
+        try:
+            self._make(directive.value, "UTC", self._script, 0)
+        except TimetableError as wrong:
+            self._refuse(directive, str(wrong))
+        return None
 
     def _refuse(self, directive: Directive | None, reason: str, cause: Reason = Reason.PREFLIGHT) -> None:
         line, column = (None, None) if directive is None else (directive.line, directive.column)
         self.problems.append(Problem(self._script, reason, line, column, cause))
+
+    def _warn(self, name: str, reason: str) -> None:
+        if directive := self._header.get(name):
+            self.warnings.append(self._remark(directive, reason))
+
+    def _remark(self, directive: Directive, reason: str) -> Problem:
+        return Problem(self._script, reason, directive.line, directive.column)
 
 
 def _zone_fault(timezone: str) -> str | None:
@@ -262,101 +330,10 @@ def _zone_fault(timezone: str) -> str | None:
     return None
 
 
-def _needed(text: str) -> str:
-    if not text:
-        raise ValueError("it needs a value")
-    return text
-
-
-def _boolean(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise ValueError(f"{_quoted(text)} is neither: write true or false")
-    return text == "true"
-
-
-def _flag(text: str) -> bool:
-    return not text or _boolean(text)
-
-
-def _overlap(text: str) -> Overlap:
-    if text not in _OVERLAPS:
-        raise ValueError(f"{_quoted(text)} is not a policy: write {', '.join(Overlap)}")
-    return _OVERLAPS[text]
-
-
-def _concurrent(text: str) -> int | None:
-    if text in {"true", "false"}:
-        return None if text == "true" else 1
-    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= MOST_RUNS:
-        raise ValueError(f"{_quoted(text)} will not do: write true, false or a number from 1 to {MOST_RUNS}")
-    return int(text)
-
-
-def _token(text: str) -> str:
-    # The text itself must not appear: problems are shown to everybody.
-    if not text or any(char.isspace() for char in text):
-        raise ValueError("write one word without spaces")
-    return text
-
-
-def _env(text: str, taken: Container[str]) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"{_quoted(text)} sets nothing: write NAME=value")
-    if not _ENV_NAME.fullmatch(name):
-        raise ValueError(f"{_quoted(name)} is not a name: write letters, digits and _, no space around the =")
-    if name.startswith("SCHEDD_"):
-        raise ValueError(f"{name} is for schedd to set: choose a name that does not start with SCHEDD_")
-    if name in taken:
-        raise ValueError(f"{name} is set twice: keep one")
-    if len(value) >= 2 and value[0] in {"'", '"'} and value[-1] == value[0]:
-        value = value[1:-1]
-    return name, value
-
-
-def _env_file(text: str, source: Source) -> str:
-    """A relative file belongs to the scripts and stays among them; one from elsewhere is named in full."""
-    path = _anchored(text, source)
-    above = source.path.removesuffix(source.script)
-    if not text.startswith("/") and not path.startswith(above):
-        raise ValueError(f"{_quoted(text)} leaves the scripts directory: write its absolute path")
-    return path
-
-
-def _cwd(text: str, source: Source) -> str:
-    return _anchored(text, source)
-
-
-def _anchored(text: str, source: Source) -> str:
-    _needed(text)
-    if text.startswith("~"):
-        raise ValueError(f"{_quoted(text)}: ~ means nobody's home here, write an absolute path")
-    return posixpath.normpath(posixpath.join(posixpath.dirname(source.path), text))
-
-
-def _umask(text: str) -> int:
-    if not _UMASK.fullmatch(text):
-        raise ValueError(
-            f"{_quoted(text)} is not a file mode mask: write three octal digits, for example 027"
-        )
-    return int(text, 8)
-
-
-def _nice(text: str) -> int:
-    if not _NICE.fullmatch(text) or not -20 <= int(text) <= 19:
-        raise ValueError(f"{_quoted(text)} is not a nice value: write a number from -20 to 19")
-    return int(text)
-
-
-def _runtime(text: str) -> str:
-    if text in _RUNTIMES:
-        return text
-    if not text.startswith("/") or text.endswith("/"):
-        names = ", ".join(_RUNTIMES)
-        raise ValueError(f"{_quoted(text)} is unknown: write {names}, or an interpreter's absolute path")
-    return text
-
-
-def _quoted(text: str) -> str:
-    """Show a value in a sentence, cut where it would drown the rest."""
-    return repr(text if len(text) <= 60 else text[:59] + "…")
+@functools.lru_cache(maxsize=1024)
+def _apart_s(timetable: Timetable) -> int | None:
+    """Return how far apart the slots are where they are farthest; None if too few were found."""
+    slots = timetable.upcoming(_MIDNIGHT, _LOOKED_AT)
+    if len(slots) < _LOOKED_AT:
+        return None
+    return max(later - early for early, later in itertools.pairwise(slots))

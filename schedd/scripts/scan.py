@@ -22,8 +22,7 @@ from schedd.schedule import Schedule
 from schedd.scripts import intake, trust
 from schedd.scripts.catalogue import Scan
 from schedd.scripts.directives import Problem
-from schedd.scripts.intake import Finding
-from schedd.scripts.registration import Defaults, Registrar, position
+from schedd.scripts.registration import Defaults, Finding, Registrar, position
 
 MOST_FILES = 1_000_000
 """A directory with more was named by mistake (`/`, say)."""
@@ -49,18 +48,30 @@ class Scanner:
         self._registrar = Registrar(defaults)
         self._trusted_uids = frozenset(trusted_uids) | {0}
         self._known: dict[str, Finding] = {}
+        self._device: int | None = None
+        """That of the directory when something was in it."""
 
     def scan(self) -> Scan:
         """Read the whole directory. What could not be read is a problem, never an exception."""
         walk = _Walk(self.scripts_dir, self._known, self._registrar, self._trusted_uids)
         walk.all()
-        self._known = walk.seen
+        if walk.is_bare and walk.device is not None and self._device not in (None, walk.device):
+            # A mount point without its file system looks like a directory that somebody has emptied.
+            walk.miss_root()
+        else:
+            self._device = walk.device or self._device
+            self._known = walk.seen
         return Scan(
             schedules=tuple(sorted(walk.schedules, key=lambda schedule: schedule.script)),
             problems=tuple(sorted(walk.problems, key=position)),
             warnings=tuple(sorted(walk.warnings, key=position)),
             unread=tuple(sorted(walk.unread)),
         )
+
+    def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
+        """Return a schedule as it was registered before the daemon stopped, by what the ledger kept of it."""
+        path = os.path.join(self.scripts_dir, script)
+        return self._registrar.recall(script, path, header=header, sha256=sha256)
 
     def read(self, script: str) -> Schedule | tuple[Problem, ...] | None:
         """Read one script, named by its path relative to the scripts directory; None if it has no @schedule.
@@ -90,6 +101,7 @@ class _Walk:
         self.warnings: list[Problem] = []
         self.unread: list[str] = []
         self.seen: dict[str, Finding] = {}
+        self.device: int | None = None
         self._root = root
         self._real_root = root
         self._known = known
@@ -115,6 +127,17 @@ class _Walk:
                     self._linked_directory(rel, fault)
         except _TooManyError:
             self._unread(".", f"holds more than {MOST_FILES} files: is it the right directory?")
+
+    @property
+    def is_bare(self) -> bool:
+        """Nothing at all was found in the directory."""
+        return not self._files
+
+    def miss_root(self) -> None:
+        """Find that the directory is not the one that it was."""
+        self._unread(
+            ".", f"the file system of {self._root} is gone, an empty directory is left: mount it again"
+        )
 
     def one(self, script: str) -> None:
         """Look at a single file by the rules of a whole scan."""
@@ -150,6 +173,7 @@ class _Walk:
     def _enter_root(self) -> os.stat_result:
         self._real_root = os.path.realpath(self._root, strict=True)
         info = os.stat(self._root)
+        self.device = info.st_dev
         if not stat.S_ISDIR(info.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._root)
         return info
@@ -212,6 +236,7 @@ class _Walk:
                 return
         self.seen[rel] = finding
         self.warnings += finding.warnings
+        self.warnings += (warning for path, warning in finding.needs if _is_missing(path))
         if finding.schedule is None and not finding.problems:
             return
         fault = fault or trust.fault(self._path(rel), info, self._trusted_uids)
@@ -310,6 +335,17 @@ def _is_ignored(name: str) -> bool:
     return (
         name[0] == "." or name in _IGNORED or name.endswith(_LEFTOVERS) or ".dpkg-" in name or ".rpm" in name
     )
+
+
+def _is_missing(path: str) -> bool:
+    """Tell whether there is certainly nothing; what this user may not look at may be there."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _is_encodable(name: str) -> bool:

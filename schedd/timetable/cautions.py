@@ -40,17 +40,25 @@ def of_fields(read: Fields) -> Iterator[str]:
 
 def of_changes(expression: Expression, zone: Zone, now: int) -> Iterator[str]:
     """Yield a sentence for each clock change in the coming year that leaves out, moves or doubles slots."""
+    for change in zone.changes(now, now + AHEAD_S):
+        sentence = of_change(expression, change)
+        if sentence is not None:
+            yield sentence
+
+
+def of_change(expression: Expression, change: Change) -> str | None:
+    """Say what a clock change does to the slots that it catches; None if nothing that needs saying."""
     read = expression.fields
     all_hours = len(read.hour.numbers) == len(HOUR.whole)
     if read.wildcard and all_hours:
-        return
-    for change in zone.changes(now, now + AHEAD_S):
-        low, high = sorted((change.left, change.reached))
-        walls = itertools.takewhile(lambda wall, high=high: wall < high, expression.walls(low - 1))  # type: ignore[misc]
-        caught = list(itertools.islice(walls, _COUNTED))
-        fate = _fate(change, wildcard=read.wildcard, all_hours=all_hours, many=len(caught) > 1)
-        if caught and fate:
-            yield f"{_told(change)}: its {_times(caught, seconds=read.second is not None)} {fate}."
+        return None
+    low, high = sorted((change.left, change.reached))
+    walls = itertools.takewhile(lambda wall: wall < high, expression.walls(low - 1))
+    caught = list(itertools.islice(walls, _COUNTED))
+    fate = _fate(change, wildcard=read.wildcard, all_hours=all_hours, many=len(caught) > 1)
+    if not caught or fate is None:
+        return None
+    return f"{_told(change)}: its {_times(caught, seconds=read.second is not None)} {fate}."
 
 
 def of_moment(wall: int, zone: Zone, now: int) -> Iterator[str]:

@@ -25,9 +25,9 @@ def parse_ms(text: str) -> int:
     """
     text = text.strip()
     if re.fullmatch(r"[0-9.]+", text):
-        raise ValueError(f"'{text[:_MAX_CHARS]}' has no unit, write {text[:_MAX_CHARS]}s or use ms, m, h, d")
+        raise ValueError(f"'{text[:_MAX_CHARS]}' has no unit, write {text[:_MAX_CHARS]}s or use m, h, d")
     if len(text) > _MAX_CHARS or not re.fullmatch(f"(?:{_TERM.pattern})+", text, re.ASCII):
-        raise ValueError(f"{text[:_MAX_CHARS]!a} is not a duration, write it like 90s, 1h30m or 250ms")
+        raise ValueError(f"{text[:_MAX_CHARS]!a} is not a duration, write it like 90s, 1h30m or 2d")
     total = sum(Fraction(number) * UNIT_MS[unit] for number, unit in _TERM.findall(text))
     if total.denominator != 1:
         raise ValueError(f"'{text}' is finer than a millisecond")

@@ -52,6 +52,7 @@ _NTH = re.compile(r"(\w+)#(\w+)", re.ASCII)
 _LAST = re.compile(r"L(\w+)|(\w+)L", re.ASCII | re.IGNORECASE)
 _HASHED = re.compile(r"H(?:\((\d+)-(\d+)\))?(?:/(\d+))?", re.ASCII | re.IGNORECASE)
 _MAX_DIGITS = 4
+_SHOWN_CHARS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,9 @@ def impossible_day(fields: Fields) -> str | None:
 def _count(words: list[str]) -> str:
     if not any(character in "*/0123456789" for word in words for character in word):
         return ""
+    behind = next((at for at, word in enumerate(words) if word.startswith(("#", "@", ";", "//"))), None)
+    if behind is not None:
+        return f"nothing may stand behind it, remove '{' '.join(words[behind:])[:_SHOWN_CHARS]}'"
     hint = ", a year cannot be given" if len(words) == len(SIX) + 1 else ""
     noun = "field" if len(words) == 1 else "fields"
     return f"it has {len(words)} {noun}, write five, or six with seconds first{hint}"

@@ -27,15 +27,25 @@ def of_cron(expression: Expression) -> str:
 
 def of_interval(interval_s: int) -> str:
     """Say an interval: `Every 1 hour 30 minutes`, `Every minute`."""
+    one = next((unit for unit, size in _UNITS if size == interval_s), None)
+    return f"Every {one or of_length(interval_s)}"
+
+
+def of_length(length_s: int) -> str:
+    """Say a length of time, from one second on: `1 hour 30 minutes`."""
     terms = []
-    rest = interval_s
+    rest = length_s
     for unit, size in _UNITS:
         count, rest = divmod(rest, size)
         if count:
-            terms.append((count, unit))
-    if len(terms) == 1 and terms[0][0] == 1:
-        return f"Every {terms[0][1]}"
-    return "Every " + " ".join(f"{count} {unit}{'s' if count > 1 else ''}" for count, unit in terms)
+            terms.append(f"{count} {unit}{'s' if count > 1 else ''}")
+    return " ".join(terms)
+
+
+def of_jitter(most_s: int, offset_s: int) -> str:
+    """Say what a jitter does: `up to 5 minutes later, always by 2 minutes 13 seconds`."""
+    always = f"always by {of_length(offset_s)}" if offset_s else "here on time"
+    return f"up to {of_length(most_s)} later, {always}"
 
 
 def _ordinal(number: re.Match[str]) -> str:

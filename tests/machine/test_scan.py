@@ -70,7 +70,7 @@ def test_leftovers_and_hidden_files_are_passed_over(scripts, name):
 
 def test_files_without_a_schedule_are_nobodys_problem(scripts):
     put(scripts, "notes.md", "# @timeout soon\n# @retry 3\n# @timezon x\n")
-    put(scripts, "lib.py", "import os\n# @schedule 0 5 * * *\n")
+    put(scripts, "lib.py", "import os\n# @schedule scripts are read by schedd\n")
     put(scripts, "photo.jpg", bytes(range(256)) * 100)
     put(scripts, "empty", "")
     assert scan(scripts) == Scan()
@@ -82,6 +82,75 @@ def test_a_misspelt_schedule_is_a_warning_even_though_the_file_is_then_no_script
     assert [str(warning) for warning in found.warnings] == [
         "a.sh:1:3: `@schedul` is not a directive: did you mean `@schedule`?"
     ]
+
+
+def test_a_schedule_below_the_code_is_a_warning_since_the_file_is_then_no_script(scripts):
+    put(scripts, "a.py", '"""Cleans up."""\n# @schedule 0 5 * * *\n')
+    found = scan(scripts)
+    assert found.schedules == found.problems == ()
+    assert [str(warning) for warning in found.warnings] == [
+        "a.py:2:3: `@schedule` is not read here, since line 1 is code, which ends the header: move it up"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("a.py", ""), ("a.ts", "/*\n"), ("a", "#!/bin/sh\n"), ("a.sh", "#!/bin/sh\n")],
+)
+def test_a_script_whose_comments_go_on_beyond_what_is_read_is_a_warning(scripts, name, first):
+    put(scripts, name, first + "# pad\n" * 3000 + "# @schedule 0 5 * * *\n")
+    found = scan(scripts)
+    assert found.schedules == found.problems == ()
+    (warning,) = found.warnings
+    assert warning.reason.startswith("the header goes on beyond 16 KiB: nothing behind line 27")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("notes.conf", "# pad\n" * 5000),
+        ("module.py", "# pad\n" * 5 + "x = 1\n" * 5000),
+        ("bundle.js", "/*! (c) */\n" + "let x=1;" * 5000),
+        ("oneline.js", "let x=1;" * 5000),
+        ("just.py", "# pad\n" * 2000),
+    ],
+)
+def test_a_long_file_that_is_no_script_or_has_its_code_in_sight_is_none(scripts, name, text):
+    put(scripts, name, text)
+    assert scan(scripts) == Scan()
+
+
+def test_of_a_huge_file_no_more_is_read_than_a_header(scripts, monkeypatch):
+    put(scripts, "a.py", "# pad\n" * 1_700_000)
+    sizes: list[int] = []
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda fd, size: sizes.append(size) or read(fd, size))
+    assert len(scan(scripts).warnings) == 1
+    assert sum(sizes) <= 2 * (16 * 1024 + 1)
+
+
+def test_what_a_header_names_and_is_not_there_is_a_warning_until_it_is(scripts):
+    put(scripts, "a.sh", "# @schedule 0 5 * * *\n# @env-file a.env\n# @cwd work\n")
+    watcher = scanner(scripts)
+    for found in (watcher.scan(), watcher.scan()):
+        assert names(found) == ["a.sh"]
+        assert [str(warning) for warning in found.warnings] == [
+            f"a.sh:2:13: @env-file: {scripts}/a.env does not exist: no run can start without it",
+            f"a.sh:3:8: @cwd: {scripts}/work does not exist: no run can start without it",
+        ]
+    put(scripts, "a.env", "A=1\n")
+    (scripts / "work").mkdir()
+    assert watcher.scan().warnings == ()
+
+
+def test_directives_that_do_not_go_together_are_a_warning_and_stay_with_the_script(scripts):
+    put(scripts, "a.sh", "# @schedule * * * * *\n# @retry 3 every 5m\n# @catchup last within 6h\n")
+    watcher = scanner(scripts)
+    for found in (watcher.scan(), watcher.scan()):
+        assert names(found) == ["a.sh"]
+        reason = "@retry waits too long: a new slot comes every minute and takes its place"
+        assert [str(warning) for warning in found.warnings] == [f"a.sh:2:10: {reason}"]
+        assert found.schedules[0].warnings == (f"line 2: {reason}",)
 
 
 def test_problems_of_all_files_come_with_their_places_in_order(scripts):
