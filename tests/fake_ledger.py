@@ -6,10 +6,12 @@ that is full: nothing is raised, facts are applied, and nothing is durable.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
 from schedd.fire import Entry
+from schedd.ledger.annals import Annals, Chronicle
 from schedd.ledger.facts import AnyFact, Ended
 from schedd.ledger.history import MAX_LIMIT, Page, Query
 from schedd.ledger.state import State
@@ -52,7 +54,9 @@ class MemoryLedger:
             future.set_result(False)
             return future
         for fact in facts:
-            kept = Ended(entry=self._in_order(fact.entry)) if isinstance(fact, Ended) else fact
+            kept = fact
+            if isinstance(fact, Ended):
+                kept = msgspec.structs.replace(fact, entry=self._in_order(fact.entry))
             self.facts.append(kept)
             self.state.apply(kept)
             if isinstance(kept, Ended):
@@ -65,6 +69,15 @@ class MemoryLedger:
 
     async def sync(self) -> bool:
         return self.refuse is None and not self.closed
+
+    async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None = None) -> Chronicle:
+        told = Annals(since_ms)
+        told.begin((), began_ms=None, lived_before=False)
+        for fact in self.facts:
+            if script in (None, getattr(fact, "path", script)):
+                told.take(fact, getattr(fact, "at", None))
+        opened = (s for s in self.state.stretches.values() if script in (None, s.path))
+        return replace(told.chronicle(until_ms, complete=True), stretches=tuple(opened))
 
     async def history(self, query: Query) -> Page:
         assert query.limit >= 1

@@ -21,6 +21,8 @@ class Line:
     data: bytes
     expendable: bool = False
     """It tells of a fire that never ran."""
+    mark: bytes = b""
+    """By which it is known again in a file that somebody has edited; empty for the whole line."""
     written: Callable[[], None] | None = None
     given_up: Callable[[], None] | None = None
 
@@ -38,6 +40,8 @@ class Turn:
     """Between two lines: a new segment begins here, with this opening."""
 
     opening: Callable[[], Iterable[bytes]]
+    anew: bool = False
+    """The file is gone, and the opening stands for all that was in it."""
 
 
 class Backlog:
@@ -56,6 +60,11 @@ class Backlog:
         """How many lines wait."""
         return sum(isinstance(item, Line) for item in self._items)
 
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes the lines that wait have."""
+        return sum(len(item.data) for item in self._items if isinstance(item, Line))
+
     def add(self, items: Iterable[Line | Mark | Turn]) -> None:
         """Put them behind all that wait."""
         self._items.extend(items)
@@ -68,6 +77,11 @@ class Backlog:
     def next_turn(self) -> Turn | None:
         """Return the turn that comes before any line, if one does."""
         return head if self._items and isinstance(head := self._items[0], Turn) else None
+
+    def restart(self, turn: Turn) -> None:
+        """Begin with a turn whose opening knows what the lines say; keep those that somebody waits for."""
+        kept = [item for item in self._items if isinstance(item, Mark) or getattr(item, "written", None)]
+        self._items = deque([turn, *kept])
 
     def drop_turn(self, turn: Turn) -> None:
         """Take away a turn that was made, or is put off."""

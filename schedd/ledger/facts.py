@@ -36,6 +36,10 @@ class Registered(Fact, frozen=True, tag="registered"):
     timezone: str
     enabled: bool
     sha256: str
+    header: str = ""
+    """Its directives, so that the last good registration outlives the daemon."""
+    jitter_s: int = 0
+    """The slots are moved by an offset below this, drawn from the path."""
 
 
 class Unregistered(Fact, frozen=True, tag="unregistered"):
@@ -55,6 +59,8 @@ class Claimed(Fact, frozen=True, tag="claimed"):
     kind: Kind
     slot: Slot | None = None
     attempt: int = 1
+    key: str | None = None
+    """Who asks for a fire under this key again gets this one; in the first fact of a fire."""
 
     def fire(self) -> Fire:
         """Return the fire that was claimed."""
@@ -71,6 +77,9 @@ class Held(Fact, frozen=True, tag="held"):
     kind: Kind
     slot: Slot | None = None
     attempt: int = 1
+    due: int | None = None
+    """It does not start before this, in ms since the epoch (a retry)."""
+    key: str | None = None
 
     def fire(self) -> Fire:
         """Return the fire that waits."""
@@ -87,12 +96,47 @@ class Stretch(Fact, frozen=True, tag="stretch"):
     first: Slot
     status: Status
     reason: Reason
+    error: str = ""
+
+
+class Paused(Fact, frozen=True, tag="paused"):
+    """From `at` on, slots end as `disabled`: of one path, or of all (`path` None: maintenance)."""
+
+    at: int
+    by: str
+    path: str | None = None
+    note: str | None = None
+    until: int | None = None
+    """It ends by itself then, in ms since the epoch."""
+
+
+class Resumed(Fact, frozen=True, tag="resumed"):
+    """A pause ended, of one path or of all; `by` says who ended it, or that it was over."""
+
+    at: int
+    by: str
+    path: str | None = None
+
+
+class ClockStep(Fact, frozen=True, tag="clock"):
+    """The wall clock was set: ahead by `step_ms`, or back when it is negative. `at` is by the new time."""
+
+    at: int
+    step_ms: int
+
+
+class Suspended(Fact, frozen=True, tag="suspend"):
+    """The host was suspended for `duration_ms` and woke up at `at`."""
+
+    at: int
+    duration_ms: int
 
 
 class Ended(Fact, frozen=True, tag="ended"):
     """The fire is over; its line in the fires log is `entry`, published right after this fact."""
 
     entry: Entry
+    key: str | None = None
 
 
 class Watermark(Fact, frozen=True, tag="watermark"):
@@ -142,6 +186,15 @@ class LastOutcome(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
     """The newest slot that ran and ended ok."""
 
 
+class Keyed(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The fire that was made under a key, and when; the key is a hash of who asked, and of their own key."""
+
+    key: str
+    at: int
+    run_id: RunId
+    path: str
+
+
 class Checkpoint(Fact, frozen=True, tag="checkpoint"):
     """The state at the start of a segment, so that recovery reads one segment."""
 
@@ -153,7 +206,11 @@ class Checkpoint(Fact, frozen=True, tag="checkpoint"):
     held: tuple[Held, ...]
     stretches: tuple[Stretch, ...]
     last: dict[str, LastOutcome]
-    beyond: tuple[tuple[str, Slot], ...] = ()
+    paused: tuple[Paused, ...] = ()
+    keys: tuple[Keyed, ...] = ()
+    beyond: dict[str, Slot] = msgspec.field(default_factory=dict)
+    spent: Slot = Slot(0)
+    """The newest slot of each script that was decided after the watermark."""
     newest: RunId | None = None
     """The fire whose line was the last to be published before this segment."""
 
@@ -167,6 +224,10 @@ AnyFact = (
     | Stretch
     | Ended
     | Watermark
+    | Paused
+    | Resumed
+    | ClockStep
+    | Suspended
     | Reloaded
     | Down
     | Lost

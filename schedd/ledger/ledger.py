@@ -12,17 +12,19 @@ begins a new file.
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Self
 
 import msgspec
 
-from schedd.fire import Entry
+from schedd.fire import Entry, RunId
+from schedd.ledger import chronicle, history, recovery
 from schedd.ledger import facts as facts_
-from schedd.ledger import history, recovery
+from schedd.ledger.annals import Chronicle
 from schedd.ledger.backlog import Line
 from schedd.ledger.disk import Disk
-from schedd.ledger.facts import AnyFact, Ended, Lost
+from schedd.ledger.facts import AnyFact, Checkpoint, Ended, Lost
 from schedd.ledger.history import Page, Query
 from schedd.ledger.ndjson import PATIENCE_S, NdjsonFile
 from schedd.ledger.state import State
@@ -42,11 +44,17 @@ class Ledger:
     """Owns both files and the state. Everything but `open` and the readers is called on the event loop."""
 
     def __init__(
-        self, ledger_log: NdjsonFile, fires_log: NdjsonFile, fires_path: str, found: recovery.Recovered
+        self,
+        ledger_log: NdjsonFile,
+        fires_log: NdjsonFile,
+        fires_path: str,
+        found: recovery.Recovered,
+        openings: "_Openings",
     ) -> None:
         self._ledger_log = ledger_log
         self._fires_log = fires_log
         self._fires_path = fires_path
+        self._openings = openings
         self._newest_ts = found.newest_ts
         self._readers = asyncio.Semaphore(READERS)
         self._bad: dict[str, None] = {}
@@ -70,23 +78,27 @@ class Ledger:
         ledger_keep: int = 2,
         patience_s: float = PATIENCE_S,
         disk: Disk | None = None,
+        ground: Callable[[], None] | None = None,
     ) -> Self:
         """Repair what a crash left in the directory, which is locked, and take up the record there.
 
         `now_ms` is the wall clock in milliseconds. `patience_s` bounds how long a durable write is waited
-        for. Raises OSError when the files cannot be read.
+        for. `ground` is asked (in a thread) before a file is opened or made, and raises OSError when the
+        directory is not ours any more. Raises OSError when the files cannot be read.
         """
         disk = disk or Disk()
         ledger_path = os.path.join(directory, LEDGER_NAME)
         fires_path = os.path.join(directory, FIRES_NAME)
         found = await asyncio.to_thread(recovery.recover, ledger_path, fires_path, disk)
         lost_line = partial(_lost_line, now_ms)
+        openings = _Openings(found, now_ms)
         fires_log = NdjsonFile(
             fires_path,
             max_bytes=fires_max_bytes,
             keep=fires_keep,
             lost_line=lost_line,
             disk=disk,
+            ground=ground,
             patience_s=patience_s,
         )
         ledger_log = NdjsonFile(
@@ -94,12 +106,14 @@ class Ledger:
             max_bytes=ledger_max_bytes,
             keep=ledger_keep,
             lost_line=lost_line,
-            opening=partial(_opening, found.state, now_ms),
+            opening=openings,
             before_turn=fires_log.sync,
             disk=disk,
+            ground=ground,
+            taken_away=fires_log.look,
             patience_s=patience_s,
         )
-        ledger = cls(ledger_log, fires_log, fires_path, found)
+        ledger = cls(ledger_log, fires_log, fires_path, found, openings)
         await ledger._take_up(found)
         return ledger
 
@@ -151,6 +165,18 @@ class Ledger:
             self._bad.update(dict.fromkeys(page.bad))
         return page
 
+    async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None = None) -> Chronicle:
+        """Return what was in force or happened in [since, until), of one script or of all.
+
+        Raises OSError when the disk can't be read.
+        """
+        await self._ledger_log.flush()
+        path = os.path.join(os.path.dirname(self._fires_path), LEDGER_NAME)
+        async with self._readers:
+            found = await asyncio.to_thread(chronicle.read, path, since_ms, until_ms, script=script)
+        opened = self.state.stretches.values()
+        return replace(found, stretches=tuple(s for s in opened if script in (None, s.path)))
+
     # How it is.
 
     @property
@@ -193,9 +219,13 @@ class Ledger:
     async def _take_up(self, found: recovery.Recovered) -> None:
         """Append what recovery found; the fires log first, for a new ledger segment knows it no more."""
         fires_task = self._fires_log.start()
-        self._fires_log.put([Line(facts_.encode(self._bend(e)), _never_ran(e)) for e in found.unpublished])
+        owed = [Ended(entry=self._bend(entry)) for entry in found.unpublished]
+        self._fires_log.put([self._line_of(ended.entry) for ended in owed])
         await self._fires_log.sync()
+        self._openings.owed = owed
         self.tasks = (self._ledger_log.start(), fires_task)
+        self._openings.owed = ()
+        self._openings.published = found.state.newest
         if found.headless:
             self._ledger_log.turn()
         self._ledger_log.put([Line(facts_.encode(fact)) for fact in found.ended])
@@ -210,7 +240,7 @@ class Ledger:
         if to_ms(newest_ts) - to_ms(ts) > MAX_BEND_MS:
             self._newest_ts = ts
             return ended, True
-        return Ended(entry=self._bend(ended.entry)), False
+        return msgspec.structs.replace(ended, entry=self._bend(ended.entry)), False
 
     def _bend(self, entry: Entry) -> Entry:
         self._newest_ts = max(self._newest_ts, entry.ts)
@@ -218,19 +248,46 @@ class Ledger:
 
     def _publishing(self, ended: Ended, *, turn: bool) -> Line:
         """Return the line of an ended fire: once it is written, the entry goes to the fires log."""
-        expendable = _never_ran(ended.entry)
-        entry = Line(facts_.encode(ended.entry), expendable)
+        line = self._line_of(ended.entry)
         return Line(
             facts_.encode(ended),
-            expendable,
-            written=partial(self._publish, entry, turn=turn),
+            line.expendable,
+            written=partial(self._publish, line, ended.entry.run_id, turn=turn),
             given_up=partial(self._fires_log.lose, 1),
         )
 
-    def _publish(self, entry: Line, *, turn: bool) -> None:
+    def _line_of(self, entry: Entry) -> Line:
+        mark = b'"runId":"%s"' % entry.run_id.encode()
+        return Line(facts_.encode(entry), _never_ran(entry), mark)
+
+    def _publish(self, line: Line, run_id: RunId, *, turn: bool) -> None:
         if turn:
             self._fires_log.turn()
-        self._fires_log.put([entry])
+        self._openings.published = run_id
+        self._fires_log.put([line])
+
+
+class _Openings:
+    """Gives the first lines of a segment of the ledger: the state as it is now, and what it owes."""
+
+    def __init__(self, found: recovery.Recovered, now_ms: Callable[[], int]) -> None:
+        self._state = found.state
+        self._now_ms = now_ms
+        self.published = found.published
+        """The fire whose entry went to the fires log last."""
+        self.owed: Sequence[Ended] = ()
+        """Fires that have ended and are not in the lines that follow; the fires log may not have them yet."""
+
+    def __call__(self, anew: bool, /) -> Callable[[], Iterable[bytes]]:  # noqa: FBT001
+        """Take the state; it is put into bytes later, in a thread.
+
+        A segment follows on the one before when the fires log is synced. One that is made `anew` cannot wait
+        for that: it says what was published, not what has ended.
+        """
+        checkpoint = self._state.checkpoint(self._now_ms())
+        if not anew:
+            return partial(facts_.encode_in_steps, checkpoint)
+        return partial(_indebted, msgspec.structs.replace(checkpoint, newest=self.published), self.owed)
 
 
 def _never_ran(entry: Entry) -> bool:
@@ -241,6 +298,7 @@ def _lost_line(now_ms: Callable[[], int], lines: int) -> bytes:
     return facts_.encode(Lost(at=now_ms(), lines=lines))
 
 
-def _opening(state: State, now_ms: Callable[[], int]) -> Callable[[], Iterable[bytes]]:
-    """Take the state as it is now; it is put into bytes later, in a thread."""
-    return partial(facts_.encode_in_steps, state.checkpoint(now_ms()))
+def _indebted(checkpoint: Checkpoint, owed: Iterable[Ended]) -> Iterable[bytes]:
+    """Yield a checkpoint, and behind it what is owed to the fires log."""
+    yield from facts_.encode_in_steps(checkpoint)
+    yield from map(facts_.encode, owed)

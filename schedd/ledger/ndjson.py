@@ -19,16 +19,21 @@ end it.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Protocol
+from functools import partial
+from typing import TypeVar
 
 from aiofiles.threadpool import wrap
 
 from schedd.ledger import segment
 from schedd.ledger.backlog import Backlog, Line, Mark, Turn, settle
 from schedd.ledger.disk import Disk
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 MAX_LINES = 100_000
 """A day of a busy host: some 60 MB of memory."""
@@ -40,20 +45,14 @@ SYNC_AFTER_S = 1.0
 CLOSE_S = 5.0
 
 
-class _Handle(Protocol):
-    """The aiofiles handle of a `Tail`: the same methods, in a thread."""
-
-    async def write(self, data: bytes, /, *, durable: bool) -> int: ...
-
-    async def close(self) -> None: ...
-
-
 class NdjsonFile:
     """One append-only file with one writer, size-based rotation and a bounded patience with the disk.
 
     `opening` is called between two lines and returns what gives the first bytes of a new segment, in pieces
-    (called in a thread). `lost_line` gives the line that tells of lines given up. `before_turn` is awaited
-    before a new segment begins, and False puts the turn off.
+    (called in a thread); with True when the segments before are gone, and it has to stand for them.
+    `lost_line` gives the line that tells of lines given up. `before_turn` is awaited before a new segment
+    begins, and False puts the turn off. `ground` is called (in a thread) before a file is opened or made, and
+    raises OSError when that must not be. `taken_away` is called when the file was.
     """
 
     def __init__(
@@ -63,8 +62,10 @@ class NdjsonFile:
         max_bytes: int,
         keep: int,
         lost_line: Callable[[int], bytes],
-        opening: Callable[[], Callable[[], Iterable[bytes]]] | None = None,
+        opening: Callable[[bool], Callable[[], Iterable[bytes]]] | None = None,
         before_turn: Callable[[], Awaitable[bool]] | None = None,
+        ground: Callable[[], None] | None = None,
+        taken_away: Callable[[], None] | None = None,
         disk: Disk | None = None,
         max_lines: int = MAX_LINES,
         patience_s: float = PATIENCE_S,
@@ -76,13 +77,15 @@ class NdjsonFile:
         self._lost_line = lost_line
         self._opening = opening
         self._before_turn = before_turn
+        self._ground = ground or (lambda: None)
+        self._taken_away = taken_away or (lambda: None)
         self._disk = disk or Disk()
         self._patience_s = patience_s
         self._retry_s = retry_s
         self._backlog = Backlog(max_lines)
         self._unsynced: list[Line] = []
         self._tail: segment.Tail | None = None
-        self._handle: _Handle | None = None
+        self._handle: segment.Handle | None = None
         self._bytes = 0  # of the current segment when all that is queued is written
         self._opening_bytes = 0
         self._turn_not_before_s = 0.0
@@ -91,7 +94,7 @@ class NdjsonFile:
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._closing = False
-        self._writing_since_s: float | None = None
+        self._busy_since_s: float | None = None
         self._write_trouble: str | None = None
         self._turn_trouble: str | None = None
         self._pending_lost = 0
@@ -121,7 +124,7 @@ class NdjsonFile:
         try:
             self._bytes = os.stat(self._path).st_size
         except OSError:
-            self.turn()
+            self.turn(anew=True)
         self._task = self._loop.create_task(self._run(), name=f"writer of {os.path.basename(self._path)}")
         self._task.add_done_callback(self._ended)
         return self._task
@@ -155,10 +158,10 @@ class NdjsonFile:
         self._shed()
         self._wake.set()
 
-    def turn(self) -> None:
-        """Begin a new segment with the next line."""
+    def turn(self, *, anew: bool = False) -> None:
+        """Begin a new segment with the next line; `anew` when there is none before it."""
         if not self._backlog.ends_with_turn:
-            self._backlog.add([Turn(self._opening() if self._opening is not None else tuple)])
+            self._backlog.add([Turn(self._opening(anew) if self._opening is not None else tuple)])
         self._bytes = 0
         self._wake.set()
 
@@ -175,6 +178,11 @@ class NdjsonFile:
         """Wait until all that was appended is on the disk; False when it is not in time."""
         return await self.append((), durable=True)
 
+    def look(self) -> None:
+        """See soon whether the file is still in its place."""
+        self._sync_wanted = True
+        self._wake.set()
+
     async def close(self) -> None:
         """Write and sync what is queued, within five seconds, and end the writer."""
         self._closing = True
@@ -190,10 +198,8 @@ class NdjsonFile:
     # The writer.
 
     async def _run(self) -> None:
-        while True:
+        while self._has_work() or not self._closing:
             if not self._has_work():
-                if self._closing:
-                    break
                 self._wake.clear()
                 await self._wake.wait()
                 continue
@@ -214,9 +220,9 @@ class NdjsonFile:
             await self._turn_over(turn)
             return
         if self._tail is not None and self._tail.displaced:
-            await self._start_again()
+            await self._start_again(self._tail)
         if self._handle is None:
-            self._tail = segment.Tail(self._path, self._disk)
+            self._tail = await self._hop(self._opened)
             self._handle = wrap(self._tail)
         batch = self._backlog.take()
         durable = self._sync_wanted or self._closing or any(isinstance(i, Mark) and i.durable for i in batch)
@@ -226,25 +232,29 @@ class NdjsonFile:
         assert self._handle is not None
         assert self._tail is not None
         before, begun_s = self._tail.size, self._loop.time()
-        self._writing_since_s = begun_s
+        self._busy_since_s = begun_s
         try:
             await self._handle.write(
                 b"".join([item.data for item in batch if isinstance(item, Line)]), durable=durable
             )
+        except segment.DisplacedError:
+            self._backlog.put_back(batch)
+            return
         except OSError:
             if self._tail.size < before:
                 batch[:0], self._unsynced = self._unsynced, []
             self._backlog.put_back(batch)
             raise
         finally:
-            self._writing_since_s = None
+            self._busy_since_s = None
         self.writes += 1
         self.write_s += self._loop.time() - begun_s
         self._written(batch, durable=durable)
 
     def _written(self, batch: list[Line | Mark], *, durable: bool) -> None:
+        assert self._tail is not None
         self._write_trouble = None
-        if durable:
+        if durable and not self._tail.displaced:
             self._unsynced.clear()
             self._sync_wanted = False
         else:
@@ -278,16 +288,19 @@ class NdjsonFile:
 
     async def _turn_over(self, turn: Turn) -> None:
         """Begin the next segment. When that fails the current one goes on, longer than it should be."""
-        fresh = not await asyncio.to_thread(os.path.exists, self._path)
-        if self._unsynced:
+        if self._tail is not None and (self._unsynced or self._tail.displaced):
             await self._write([], durable=True)
-        if self._before_turn is not None and not fresh and not await self._before_turn():
+            if self._tail.displaced:
+                await self._start_again(self._tail)
+        fresh = not await self._hop(partial(os.path.exists, self._path))
+        must = fresh or turn.anew
+        if self._before_turn is not None and not await self._before_turn() and not must:
             self._put_off(turn)
             return
         try:
-            size = await asyncio.to_thread(self._make_segment, turn, fresh=fresh)
+            size = await self._hop(partial(self._make_segment, turn, fresh=fresh))
         except OSError as error:
-            if fresh:
+            if must:
                 raise
             self._turn_trouble = f"cannot rotate {self._path}: {error.strerror}; it grows beyond its size"
             self._put_off(turn)
@@ -298,7 +311,12 @@ class NdjsonFile:
         self._bytes += size
         await self._release()
 
+    def _opened(self) -> segment.Tail:
+        self._ground()
+        return segment.Tail(self._path, self._disk)
+
     def _make_segment(self, turn: Turn, *, fresh: bool) -> int:
+        self._ground()
         if fresh:
             return segment.begin(self._path, turn.opening(), self._disk)
         return segment.turn_over(self._path, turn.opening(), self._keep, self._disk)
@@ -308,12 +326,26 @@ class NdjsonFile:
         self._bytes += self._limit()
         self._turn_not_before_s = self._loop.time() + self._retry_s
 
-    async def _start_again(self) -> None:
-        """Somebody took the file away: go on in a new one, and open it properly at the next chance."""
-        if self._unsynced:
-            await self._write([], durable=True)
+    async def _start_again(self, tail: segment.Tail) -> None:
+        """Somebody took the file away: go on in another, with what may have gone with it."""
+        _log.warning("%s was taken away or replaced; what comes next is written where it was", self._path)
+        self._taken_away()
+        lines, self._unsynced = self._unsynced, []
+        if self._opening is not None:
+            self._backlog.restart(Turn(self._opening(True), anew=True))  # noqa: FBT003
+        else:
+            lost = await self._hop(partial(tail.lost, [line.mark or line.data for line in lines]))
+            self._backlog.put_back([lines[place] for place in lost])
         await self._release()
-        self.turn()
+        self._bytes = self._backlog.size_bytes
+
+    async def _hop(self, work: Callable[[], T]) -> T:
+        """Have it done in a thread; who waits learns of it when the disk takes too long for it."""
+        self._busy_since_s = self._loop.time()
+        try:
+            return await asyncio.to_thread(work)
+        finally:
+            self._busy_since_s = None
 
     async def _release(self) -> None:
         """Close the handle of a segment whose bytes are all synced."""
@@ -337,7 +369,7 @@ class NdjsonFile:
 
     def _give_up(self, waiter: "asyncio.Future[bool]") -> None:
         """Let nobody wait for longer; but it may be the loop that was slow, and not the disk."""
-        since_s = self._writing_since_s
+        since_s = self._busy_since_s
         if since_s is not None and self._loop.time() - since_s >= self._patience_s / 2:
             self._write_trouble = f"cannot write {self._path}: the disk does not answer"
         settle(waiter, outcome=False)

@@ -51,6 +51,8 @@ class Recovered:
     """Belongs into the fires log; it is in the ledger."""
     newest_ts: str = ""
     """Of the last line of the fires log."""
+    published: RunId | None = None
+    """The fire of that line."""
     bad_lines: int = 0
     torn: list[str] = field(default_factory=list)
     """Files whose half-written last line was moved aside."""
@@ -199,6 +201,7 @@ def _reconcile(fires_path: str, fold: _Fold) -> Recovered:
         for line in _newest_lines(fires_path, held):
             if not found.newest_ts:
                 found.newest_ts = _ts(line)
+            found.published = found.published or _run_id(line)
             if not published.meet(line):
                 break
     found.unpublished = published.missing()
@@ -206,6 +209,9 @@ def _reconcile(fires_path: str, fold: _Fold) -> Recovered:
         ended = Ended(entry=entry)
         found.ended.append(ended)
         found.state.apply(ended)
+    # The next segment names the fire whose line is the last one in the fires log, in the order of that file.
+    owed = found.unpublished[-1].run_id if found.unpublished else None
+    found.state.newest = owed or found.published or found.state.newest
     return found
 
 

@@ -8,18 +8,29 @@ Turning over leaves no moment in which the current file is missing: the next seg
 `fires.log.1`, by a link just before. After a crash between the two, `settle` undoes the half turn. The
 directory is synced with the first sync of the new segment, since only then does anybody rely on it.
 
+People edit and move such files. So before each write it is looked whether the file is still there, and as
+long as it was: never are bytes put where nobody will find them, and a cut never makes a file longer.
+
 Rejected: rename first and create then (a reader, or a recovery after a crash, finds no file), copying, and a
 number that grows for ever (people know `.1` from logrotate).
 """
 
+import errno
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from schedd.ledger.disk import Disk, write_all
 
 MODE = 0o640
+SPAN_BYTES = 4 * 1024 * 1024
+"""The last lines are looked for so far from the end of an edited file."""
+
+
+class DisplacedError(OSError):
+    """The file was taken away from under its name; nothing was written."""
 
 
 class Tail(io.FileIO):
@@ -36,28 +47,34 @@ class Tail(io.FileIO):
         """Up to here the bytes are known to be on the disk (or were there when the file was opened)."""
         self.displaced = False
         """The file was taken away from under its name; what comes next belongs into another."""
-        self._half_line = self.size > 0 and os.pread(self.fileno(), 1, self.size - 1) != b"\n"
+        self._half_line = _is_half(self.fileno(), self.size)
 
     def write(self, data: bytes, /, *, durable: bool = False) -> int:  # type: ignore[override]
         """Append all of `data`; with `durable`, return when it and all before it is on the disk.
 
-        Raises OSError, and then the file is as it was before. When it was the sync that failed it is as it
-        was at the last sync that worked: the kernel may have dropped any byte since, and says so only once.
+        Raises OSError, and then the file is as it was before, or will be when the next write begins. When it
+        was the sync that failed it will be as it was at the last sync that worked: the kernel may have
+        dropped any byte since, and says so only once. Until then the bytes stay, for whoever reads, and in
+        case there is no next write.
         """
         fd = self.fileno()
+        if not self._in_place(fd):
+            self.displaced = True
+            raise DisplacedError(errno.ENOENT, "it was taken away", self._path)
         if self._ragged:
             self._cut(fd)
+        self._look_again(fd)
         self._ragged = True
         if data and self._half_line:
             data = b"\n" + data
         try:
             write_all(self._disk, fd, data)
-            if durable:
-                self._sync(fd)
         except OSError:
             with suppress(OSError):
                 self._cut(fd)
             raise
+        if durable:
+            self._sync(fd)
         self._ragged = False
         self._half_line = self._half_line and not data
         self.size += len(data)
@@ -65,6 +82,29 @@ class Tail(io.FileIO):
             self.synced = self.size
         self.displaced = not self._in_place(fd)
         return len(data)
+
+    def lost(self, marks: Sequence[bytes]) -> list[int]:
+        """Return the places of those of its last lines, by their marks, that a displaced file has taken away.
+
+        They are safe when they can be synced and the file still has a name, or when they are in what is in
+        its place now: a copy of it, as an editor makes one.
+        """
+        with suppress(OSError):
+            self._disk.sync(self.fileno())
+            if os.fstat(self.fileno()).st_nlink > 0:
+                return []
+        there = b""
+        with suppress(OSError), open(self._path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - SPAN_BYTES))
+            there = file.read(SPAN_BYTES)
+        return [place for place, mark in enumerate(marks) if mark not in there]
+
+    def _look_again(self, fd: int) -> None:
+        """Take notice of what somebody else has written into the file, or cut from it."""
+        size = os.fstat(fd).st_size
+        if size != self.size:
+            self.size, self.synced = size, min(self.synced, size)
+            self._half_line = _is_half(fd, size)
 
     def _in_place(self, fd: int) -> bool:
         try:
@@ -83,8 +123,19 @@ class Tail(io.FileIO):
             raise
 
     def _cut(self, fd: int) -> None:
-        self._disk.truncate(fd, self.size)
+        if os.fstat(fd).st_size > self.size:
+            self._disk.truncate(fd, self.size)
         self._ragged = False
+
+
+class Handle(Protocol):
+    """The aiofiles handle of a `Tail`: the same methods, in a thread."""
+
+    async def write(self, data: bytes, /, *, durable: bool) -> int:
+        """As `Tail.write`."""
+
+    async def close(self) -> None:
+        """Give the descriptor back."""
 
 
 def begin(path: str, opening: Iterable[bytes], disk: Disk) -> int:
@@ -131,6 +182,10 @@ def numbers(path: str) -> list[int]:
     directory, name = os.path.split(path)
     endings = (entry[len(name) + 1 :] for entry in os.listdir(directory) if entry.startswith(f"{name}."))
     return sorted(int(e) for e in endings if e.isascii() and e.isdigit() and not e.startswith("0"))
+
+
+def _is_half(fd: int, size: int) -> bool:
+    return size > 0 and os.pread(fd, 1, size - 1) != b"\n"
 
 
 def _write_aside(path: str, opening: Iterable[bytes], disk: Disk) -> int:

@@ -281,8 +281,8 @@ async def test_a_file_taken_away_is_made_again(ledger: Ledger, tmp_path: Path) -
     await ledger.sync()
     await ledger.write([ended(fire(3))], durable=True)
     await ledger.sync()
-    assert [e.run_id for e in entries_of(tmp_path)] == [run_id(3)]
-    assert [e.run_id for e in entries_of(tmp_path, "moved")] == [run_id(1), run_id(2)]
+    assert [e.run_id for e in entries_of(tmp_path)] == [run_id(2), run_id(3)]
+    assert [e.run_id for e in entries_of(tmp_path, "moved")] == [run_id(1)]
     assert '"fact":"checkpoint"' in (tmp_path / "ledger.log").read_text()
 
 

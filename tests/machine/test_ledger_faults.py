@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -186,8 +187,9 @@ async def test_a_sync_that_fails_makes_all_since_the_last_one_be_written_again(t
     disk.error = errno.EIO
     answer = ledger.write([claimed(fire(2))], durable=True)
     assert await answer is False
-    assert [f["fact"] for f in lines_of(tmp_path, "ledger.log")] == ["checkpoint"]
+    assert [f["fact"] for f in lines_of(tmp_path, "ledger.log")] == ["checkpoint", "ended", "claimed"]
     await ledger.close()
+    assert "write" in disk.calls[disk.fail :]
     facts = lines_of(tmp_path, "ledger.log")
     assert [f["fact"] for f in facts] == ["checkpoint", "ended", "claimed"]
     assert [e.run_id for e in entries_of(tmp_path)] == [run_id(1)]
@@ -250,6 +252,28 @@ async def test_a_rotation_that_is_impossible_does_not_stop_the_writing(tmp_path:
     assert any("cannot rotate" in why for why in ledger.failing)
     await ledger.close()
     assert [e.run_id for e in entries_of(tmp_path)] == [run_id(n) for n in range(10)]
+
+
+async def test_a_disk_that_is_stuck_while_a_segment_is_made_is_told_and_not_waited_for(
+    tmp_path: Path,
+) -> None:
+    class StuckLink(FailingDisk):
+        def link(self, path: str, name: str) -> None:
+            gate.wait(20)
+            super().link(path, name)
+
+    gate = threading.Event()
+    ledger = await Ledger.open(
+        tmp_path, now_ms=lambda: START_MS, disk=StuckLink(), patience_s=0.1, ledger_max_bytes=300
+    )
+    for number in range(4):
+        ledger.write([claimed(fire(number))], durable=False)
+    assert await ledger.write([claimed(fire(4))], durable=True) is False
+    assert any("does not answer" in why for why in ledger.failing)
+    assert ledger.write([claimed(fire(5))], durable=True).result() is False
+    gate.set()
+    await ledger.close()
+    assert ledger.failing == ()
 
 
 WRITER = """
