@@ -3,22 +3,46 @@
 The wall clock decides what is due, the monotonic clock measures how long things take, and an alarm wakes
 the daemon when the wall clock reaches an instant. The alarm is one timerfd on CLOCK_REALTIME: unlike
 `loop.call_at`, which counts on the monotonic clock, it is right after a suspend, and with
-TFD_TIMER_CANCEL_ON_SET it also rings when somebody sets the clock (timerfd_create(2)). A ring is a hint,
-never a promise: whoever is woken compares the clock again.
+TFD_TIMER_CANCEL_ON_SET it also rings when somebody sets the clock or the host resumes (timerfd_create(2)). A
+ring is a hint, never a promise: whoever is woken compares the clock again.
+
+That the clock was set, or the host suspended, shows in a reading of all clocks at once, compared with the
+reading before (`schedd.daemon.clockwatch`): CLOCK_BOOTTIME goes on through a suspend, CLOCK_MONOTONIC does
+not, and nobody can set either.
 
 Rejected: `asyncio.sleep` in a loop (a wake-up a second for nothing, and late after a suspend);
-os.timerfd_create (Python 3.13 and later only).
+os.timerfd_create (Python 3.13 and later only); the clocks read one by one where they are needed (a process
+that is stopped between two reads would see a step that never was).
 """
 
 import asyncio
 import ctypes
+import errno
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 TFD_TIMER_ABSTIME = 1
 TFD_TIMER_CANCEL_ON_SET = 2
+
+TOGETHER_NS = 10_000_000
+"""Clocks read within this are one reading; it is the error of what is computed from them."""
+TRIES = 100
+"""A host that interrupts every one of so many readings, of a microsecond each, has other troubles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What all clocks read at one instant."""
+
+    now_ms: int
+    """The wall clock, since the epoch."""
+    monotonic_s: float
+    """The time that the host was awake."""
+    suspended_s: float
+    """The time since the boot that it was not."""
 
 
 class Alarm(Protocol):
@@ -40,6 +64,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds on a clock that nobody can set; only differences mean something."""
 
+    def reading(self) -> Reading:
+        """Return what all clocks read at one instant."""
+
     def alarm(self, ring: Callable[[], None]) -> Alarm:
         """Return an alarm that calls `ring` on the running event loop."""
 
@@ -55,6 +82,20 @@ class SystemClock:
         """Return CLOCK_MONOTONIC in seconds."""
         return time.monotonic()
 
+    def reading(self) -> Reading:
+        """Read all clocks between two looks at CLOCK_BOOTTIME, and again if those lie apart.
+
+        They do if the process was stopped, or the host suspended, in between.
+        """
+        tries = 0
+        while True:
+            before_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            wall_ns, awake_ns = time.time_ns(), time.monotonic_ns()
+            boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            tries += 1
+            if boot_ns - before_ns < TOGETHER_NS or tries == TRIES:
+                return Reading(wall_ns // 1_000_000, awake_ns / 1e9, (boot_ns - awake_ns) / 1e9)
+
     def alarm(self, ring: Callable[[], None]) -> "TimerFd":
         """Return a timerfd-backed alarm on the running event loop."""
         return TimerFd(ring, asyncio.get_running_loop())
@@ -68,6 +109,7 @@ class TimerFd:
         self._loop = loop
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._fd = _checked(self._libc.timerfd_create(time.CLOCK_REALTIME, os.O_NONBLOCK | os.O_CLOEXEC))
+        self._early: asyncio.Handle | None = None
         loop.add_reader(self._fd, self._expired)
 
     def set(self, at_ms: int) -> None:
@@ -75,10 +117,19 @@ class TimerFd:
         at_s, millis = divmod(max(at_ms, 1), 1000)
         spec = _ItimerSpec(it_value=_TimeSpec(at_s, millis * 1_000_000))
         flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET
-        _checked(self._libc.timerfd_settime(self._fd, flags, ctypes.byref(spec), None))
+        try:
+            _checked(self._libc.timerfd_settime(self._fd, flags, ctypes.byref(spec), None))
+        except OSError as error:
+            if error.errno != errno.ECANCELED:
+                raise
+            # The clock was set since the last setting, and nobody had heard the ring yet. The timer is armed
+            # nevertheless (timerfd_create(2), NOTES), but for an instant that was chosen by the old time.
+            self._early = self._loop.call_soon(self._ring)
 
     def close(self) -> None:
         """Give the descriptor back."""
+        if self._early is not None:
+            self._early.cancel()
         self._loop.remove_reader(self._fd)
         os.close(self._fd)
 
