@@ -1,3 +1,3 @@
-# Completion of schedd for fish: /usr/share/fish/vendor_completions.d/schedd.fish
+# Completion of schedd for fish: /usr/local/share/fish/vendor_completions.d/schedd.fish
 # The program itself knows its verbs and options, so this never goes out of date.
 _SCHEDD_COMPLETE=fish_source schedd | source

@@ -15,7 +15,7 @@ from schedd.cli.screen import BAD, DIM, GOOD, WARN
 
 @click.command("trigger")
 @click.argument("script")
-@click.option("--force", is_flag=True, help="Also run a script that has a @token line.")
+@click.option("--force", is_flag=True, help="Also run a script that is paused, or has a @token line.")
 @click.option("--no-wait", is_flag=True, help="Return at once and print the run's id.")
 @json_option
 @daemon_options
@@ -46,6 +46,7 @@ def trigger_verb(
         _advise(f"follow it with `schedd output -f {answer['runId']}`")
     else:
         _tell_outcome(answer)
+        _tell_of_output(target, answer)
     return 0 if no_wait or answer["status"] == "ok" else EXIT_FAILED
 
 
@@ -97,7 +98,14 @@ def _tell_outcome(answer: dict[str, Any]) -> None:
     )
     if answer.get("error"):
         click.echo(screen.clean(answer["error"]), err=True)
-    if answer["triggered"]:
+
+
+def _tell_of_output(target: where.Target, answer: dict[str, Any]) -> None:
+    """Say how to see what the run printed, to a person and if it printed anything."""
+    if not answer["triggered"] or not screen.of(sys.stdout).terminal:
+        return
+    run = client.ask(target, "GET", f"/runs/{answer['runId']}", has="entry")
+    if run["entry"] and run["entry"].get("outputBytes"):
         _advise(f"see what it printed with `schedd output {answer['runId']}`")
 
 

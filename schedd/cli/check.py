@@ -68,6 +68,9 @@ def _located(root: str, problem: Problem, kind: str) -> str:
 
 
 def _sum(scripts: int, problems: int, warnings: int) -> str:
-    counts = ((scripts, "script"), (problems, "problem"), (warnings, "warning"))
-    shown = counts if warnings else counts[:2]
-    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in shown)
+    fine = f"{_counted(scripts, 'script')} fine, {_counted(problems, 'problem')}"
+    return f"{fine}, {_counted(warnings, 'warning')}" if warnings else fine
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

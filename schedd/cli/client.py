@@ -159,14 +159,20 @@ def _stranger(target: Target, status: int) -> ScheddError:
 def _declined(status: int, decoded: dict[str, Any], target: Target) -> ScheddError:
     if not isinstance(decoded.get("error"), str):
         return _stranger(target, status)
+    if status == 401:
+        return ScheddError(_unknown(target))
     text = str(decoded["error"])
     details = decoded.get("details")
     if isinstance(details, dict) and isinstance(details.get("reason"), str):
         text += f": {details['reason']}"
-    if status == 401:
-        known = "the token is not known there" if target.token else "put a token into SCHEDD_TOKEN"
-        text += f"; {known} (`schedd token add NAME` on the daemon's host makes one)"
     return ScheddError(text)
+
+
+def _unknown(target: Target) -> str:
+    where_from = "`schedd token add NAME` on the daemon's host makes one"
+    if target.token is None:
+        return f"the daemon at {target} wants a token: put it into SCHEDD_TOKEN ({where_from})"
+    return f"the daemon at {target} does not know the token ({where_from})"
 
 
 def _what_happened(problem: Exception, target: Target) -> str:

@@ -34,11 +34,11 @@ REASON_NAMES = sorted({reason.value for reasons in REASONS.values() for reason i
 COLUMNS = (
     Column("Status"),
     Column("Script"),
-    Column("Ended"),
-    Column("Took", from_width=80),
-    Column("Kind", from_width=150),
-    Column("Run", from_width=120),
-    Column("Error", from_width=170),
+    Column("Ended", drop=1),
+    Column("Took", drop=2),
+    Column("Kind", drop=3),
+    Column("Run"),
+    Column("Error", drop=4, folds=True),
 )
 
 
@@ -184,7 +184,7 @@ def _row(entry: Entry, now_ms: int) -> tuple[Cell, ...]:
     return (
         screen.status(entry["status"], reason=entry.get("reason")),
         Cell(entry["scriptPath"] + (f" (\u00d7{count})" if count else "")),
-        Cell(moments.both(entry["ts"], now_ms=now_ms)),
+        screen.moment(entry["ts"], now_ms=now_ms),
         Cell(moments.length(entry["durationMs"])),
         Cell(entry["kind"]),
         Cell(entry["runId"]),

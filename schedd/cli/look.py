@@ -12,7 +12,7 @@ import click
 
 from schedd.cli import client, moments, screen, where
 from schedd.cli.options import daemon_options, json_option
-from schedd.cli.screen import Cell, Column
+from schedd.cli.screen import WARN, Cell, Column
 from schedd.errors import TimetableError
 from schedd.host.clock import SystemClock
 from schedd.timetable.instant import Slot, from_slot, to_ms
@@ -27,7 +27,8 @@ MAX_NEXT = 10_000
 def list_verb(socket: str | None, url: str | None, token_file: str | None, *, as_json: bool) -> int:
     """List the registered scripts, with their last and next fires.
 
-    In a pipe: status, script, expression, time zone, next fire, last status, last end; separated by tabs.
+    In a pipe: status, script, expression, time zone, next fire, last status, last end, why it is paused;
+    separated by tabs.
     """
     target = where.find(socket=socket, url=url, token_file=token_file)
     answer = client.ask(target, "GET", "/schedules/list", has="schedules")
@@ -35,16 +36,22 @@ def list_verb(socket: str | None, url: str | None, token_file: str | None, *, as
         click.echo(json.dumps(answer, ensure_ascii=False))
         return 0
     now_ms = SystemClock().now_ms()
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("Status"),
         Column("Script"),
-        Column("Schedule"),
-        Column("Zone", from_width=140),
-        Column("Next", from_width=80),
-        Column("Last", from_width=110),
-        Column("Ended", from_width=140),
+        Column("Schedule", drop=4),
+        Column("Zone", drop=5),
+        Column("Next", drop=1),
+        Column("Last", drop=2),
+        Column("Ended", drop=6),
+        Column("Paused", drop=3, folds=True),
     )
     rows = [_schedule_row(schedule, now_ms) for schedule in answer["schedules"]]
+    pauses = [schedule["pause"] for schedule in answer["schedules"] if schedule.get("pause")]
+    if not pauses:
+        columns = columns[:-1]
+    if screen.of(sys.stdout).terminal:
+        _tell_maintenance(pauses, now_ms)
     screen.show(columns, rows, empty="No script is registered; `schedd reload` says why not.")
     return 0
 
@@ -85,7 +92,7 @@ def next_verb(
         )
         for slot, script, expression in fires
     ]
-    columns = (Column("In"), Column("At"), Column("Script"), Column("Schedule", from_width=80))
+    columns = (Column("In", drop=1), Column("At"), Column("Script"), Column("Schedule", drop=2))
     piped = [row[1:] for row in rows]
     terminal = screen.of(sys.stdout).terminal
     screen.show(columns if terminal else columns[1:], rows if terminal else piped, empty="Nothing will fire.")
@@ -98,7 +105,7 @@ def next_verb(
 def runs_verb(socket: str | None, url: str | None, token_file: str | None, *, as_json: bool) -> int:
     """Show what runs now, and what is held.
 
-    In a pipe: state, script, run, kind, start, slot, pid; separated by tabs.
+    In a pipe: state, script, run, kind, start, slot, pid, when it is due; separated by tabs.
     """
     target = where.find(socket=socket, url=url, token_file=token_file)
     answer = client.ask(target, "GET", "/runs", has="runs")
@@ -110,10 +117,11 @@ def runs_verb(socket: str | None, url: str | None, token_file: str | None, *, as
         Column("State"),
         Column("Script"),
         Column("Run"),
-        Column("Kind", from_width=100),
-        Column("Started", from_width=120),
-        Column("Slot", from_width=160),
-        Column("PID", from_width=130),
+        Column("Kind", drop=2),
+        Column("Started", drop=1),
+        Column("Slot", drop=5),
+        Column("PID", drop=4),
+        Column("Due", drop=3),
     )
     rows = [_run_row(run, now_ms) for run in answer["runs"]]
     screen.show(columns, rows, empty="Nothing runs, and nothing is held.")
@@ -160,22 +168,41 @@ def _schedule_row(schedule: dict[str, Any], now_ms: int) -> tuple[Cell, ...]:
         Cell(schedule["scriptRel"]),
         Cell(schedule["expression"]),
         Cell(str(schedule.get("timezone", ""))),
-        Cell(schedule["nextFire"] or "", moments.both(schedule["nextFire"], now_ms=now_ms)),
+        screen.moment(schedule["nextFire"], now_ms=now_ms),
         Cell("", "-") if last is None else screen.status(last),
-        Cell(ended or "", moments.both(ended, now_ms=now_ms)),
+        screen.moment(ended, now_ms=now_ms),
+        _why_paused(schedule.get("pause")),
     )
 
 
+def _tell_maintenance(pauses: list[dict[str, Any]], now_ms: int) -> None:
+    """Say it once when everything is paused."""
+    for pause in [pause for pause in pauses if pause["all"]][:1]:
+        since = moments.both(pause["since"], now_ms=now_ms)
+        until = "" if pause["until"] is None else f", until {moments.both(pause['until'], now_ms=now_ms)}"
+        note = "" if pause["note"] is None else f": {pause['note']}"
+        text = f"All scripts are paused by {pause['by']} ({since}{until}){note}"
+        screen.line([(text, WARN)], piped=[])
+
+
+def _why_paused(pause: dict[str, Any] | None) -> Cell:
+    if pause is None:
+        return Cell("")
+    note = pause["note"] or ""
+    return Cell(note, "maintenance" if pause["all"] else note or f"by {pause['by']}")
+
+
 def _run_row(run: dict[str, Any], now_ms: int) -> tuple[Cell, ...]:
-    started, slot, pid = run.get("startedAt"), run.get("slot"), run.get("pid")
+    started, slot, pid, due = (run.get(key) for key in ("startedAt", "slot", "pid", "due"))
     return (
         screen.status(str(run.get("state", "running"))),
         Cell(run["scriptPath"]),
         Cell(run["runId"]),
         Cell(run["kind"]),
-        Cell(started or "", moments.both(started, now_ms=now_ms)),
-        Cell(slot or "", moments.both(slot, now_ms=now_ms)),
+        screen.moment(started, now_ms=now_ms),
+        screen.moment(slot, now_ms=now_ms),
         Cell("" if pid is None else str(pid)),
+        screen.moment(due, now_ms=now_ms),
     )
 
 
@@ -192,7 +219,10 @@ def _slots(schedule: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     if not listed:
         return
     try:
-        timetable = Timetable.parse(expression, schedule.get("timezone", "UTC"), seed=script)
+        jitter_s = schedule.get("jitterMs", 0) // 1000
+        timetable = Timetable.parse(
+            expression, schedule.get("timezone", "UTC"), seed=script, jitter_s=jitter_s
+        )
     except TimetableError:
         # A newer daemon may know expressions that we don't; what it lists is right all the same.
         return

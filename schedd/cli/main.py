@@ -47,11 +47,16 @@ FAMILIES: dict[str, dict[str, Verb]] = {
         "next": Verb("look", "Show what fires next."),
         "history": Verb("history", "Show how fires ended, newest first."),
         "runs": Verb("look", "Show what runs now, and what is held."),
+        "why": Verb("why", "Say why a script did or did not run."),
+        "gaps": Verb("why", "Show the slots that have no ok."),
         "output": Verb("look", "Show what a run printed."),
     },
     "Act": {
         "trigger": Verb("act", "Run a script now and wait for its end."),
         "stop": Verb("act", "Stop a run in flight, or drop a held one."),
+        "pause": Verb("pause", "Pause a script, or all of them."),
+        "resume": Verb("pause", "Resume a script, or all of them."),
+        "replay": Verb("why", "Run the slots that have no ok."),
         "reload": Verb("act", "Read the scripts directory again."),
     },
     "Offline": {

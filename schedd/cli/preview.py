@@ -44,7 +44,7 @@ def preview_verb(expression: str, *, timezone: str, start: str | None, count: in
     terminal = screen.of(sys.stdout).terminal
     if terminal:
         click.echo(f"{timetable.words()} ({timezone})\n")
-    columns = (Column("At"), Column("In"), Column("UTC", from_width=70))
+    columns = (Column("At"), Column("In", drop=1), Column("UTC", drop=2))
     rows = [_row(fire, zone, now_ms) for fire in fires]
     screen.show(columns, rows if terminal else [row[2:] for row in rows], empty="It fires no more.")
     for warning in timetable.warnings(after):

@@ -1,7 +1,10 @@
 """Tables, for a person at a terminal and for a pipe.
 
-A terminal gets aligned columns, colour unless NO_COLOR says otherwise, and only as many columns as fit. A
-pipe gets one line for each row, cells separated by tabs, no title, nothing shortened and instants as the
+A terminal gets aligned columns, colour unless NO_COLOR says otherwise, and only as many columns as fit: in
+short forms first, then one column less after the other. What somebody may want to copy, a name or a run's
+id, is never broken into two lines, not even where the terminal is too narrow for it; only free text is.
+
+A pipe gets one line for each row, cells separated by tabs, no title, nothing shortened and instants as the
 API writes them, so that `cut -f2` works. What comes from scripts and their names is text, never markup
 and never a control sequence: whatever does not print is escaped.
 """
@@ -15,8 +18,15 @@ from typing import TextIO
 
 import click
 
+from schedd.cli import moments
+from schedd.timetable.instant import to_ms
+
 NARROW = 20
 """No terminal is narrower than this, whatever it says."""
+FOLDED = 12
+"""Free text is folded down to this width before a column is left out for it."""
+GAP = 2
+"""Blanks between two columns."""
 
 GOOD, BAD, WARN, DIM = "green", "red", "yellow", "dim"
 SIGNS = {
@@ -27,7 +37,7 @@ SIGNS = {
     "incompatible": ("!", BAD),
     "skipped_overload": ("»", WARN),
     "disabled": ("-", DIM),
-    "paused": ("-", DIM),
+    "paused": ("‖", WARN),
     "stale": ("!", WARN),
     "running": ("▶", GOOD),
     "held": ("…", WARN),
@@ -47,10 +57,13 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's title, and from which width of the screen on it is shown."""
+    """A column's title, and what becomes of it where the room is scarce."""
 
     title: str
-    from_width: int = 0
+    drop: int = 0
+    """The highest is left out first, and one with 0 never."""
+    folds: bool = False
+    """It is free text, which may be broken into lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,13 @@ class Cell:
     plain: str
     shown: str | None = None
     style: str = ""
+    short: str | None = None
+    """What a person gets where the room is scarce; None = the same."""
+
+    def text(self, *, short: bool) -> str:
+        """Return what a person gets."""
+        full = self.plain if self.shown is None else self.shown
+        return clean(full if self.short is None or not short else self.short)
 
 
 def of(stream: TextIO) -> Screen:
@@ -98,7 +118,17 @@ def line(parts: Sequence[tuple[str, str]], *, piped: Sequence[str]) -> None:
 def status(word: str, *, reason: str | None = None) -> Cell:
     """Return the cell for a status."""
     sign, style = SIGNS.get(word, ("?", WARN))
-    return Cell(word, f"{sign} {word}{f' ({reason})' if reason and reason != word else ''}", style)
+    if reason is None or reason == word:
+        return Cell(word, f"{sign} {word}", style)
+    return Cell(word, f"{sign} {word} ({reason})", style, short=f"{sign} {reason}")
+
+
+def moment(instant: str | None, *, now_ms: int) -> Cell:
+    """Return the cell for an instant of the API, or for none."""
+    if instant is None:
+        return Cell("", "-")
+    away = moments.distance(to_ms(instant) - now_ms)
+    return Cell(instant, moments.both(instant, now_ms=now_ms), short=away)
 
 
 def clean(text: str) -> str:
@@ -120,15 +150,14 @@ def _drawn(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Sc
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    kept = [n for n, column in enumerate(columns) if screen.width >= column.from_width]
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    kept, short, width = _layout(columns, rows, screen.width)
+    drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for n in kept:
-        drawn.add_column(columns[n].title, overflow="fold")
+        drawn.add_column(columns[n].title, overflow="fold", no_wrap=not columns[n].folds)
     for row in rows:
-        cells = [row[n] for n in kept]
-        drawn.add_row(*(Text(clean(c.plain if c.shown is None else c.shown), style=c.style) for c in cells))
+        drawn.add_row(*(Text(row[n].text(short=short), style=row[n].style) for n in kept))
     console = Console(
-        width=screen.width,
+        width=width,
         force_terminal=screen.colour,
         color_system="standard" if screen.colour else None,
         no_color=not screen.colour,
@@ -140,3 +169,29 @@ def _drawn(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Sc
     with console.capture() as captured:
         console.print(drawn)
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def _layout(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int
+) -> tuple[list[int], bool, int]:
+    """Return which columns are shown, whether in short forms, and how wide the table may be for it."""
+    shortest = [_width(columns, rows, n, short=True) for n in range(len(columns))]
+    kept = list(range(len(columns)))
+    while _sum(shortest, kept) > room and any(columns[n].drop for n in kept):
+        kept.remove(max(kept, key=lambda n: columns[n].drop))
+    full = [_width(columns, rows, n, short=False) for n in range(len(columns))]
+    short = _sum(full, kept) > room
+    return kept, short, max(room, _sum(shortest, kept))
+
+
+def _width(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], n: int, *, short: bool) -> int:
+    """Return how wide a column has to be."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    column = columns[n]
+    widest = max((cell_len(row[n].text(short=short)) for row in rows), default=0)
+    return max(cell_len(column.title), min(widest, FOLDED) if column.folds else widest)
+
+
+def _sum(widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(widths[n] + GAP for n in kept) - GAP

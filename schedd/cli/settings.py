@@ -41,7 +41,12 @@ def config_verb(*, config_file: str | None, as_json: bool) -> int:
         for setting in config.SETTINGS
         for origin in [settings.origins[setting.name]]
     ]
-    columns = (Column("Setting"), Column("Value"), Column("From"), Column("Change by", from_width=100))
+    columns = (
+        Column("Setting"),
+        Column("Value", folds=True),
+        Column("From", folds=True),
+        Column("Change by", drop=1),
+    )
     screen.show(columns, [row if screen.of(sys.stdout).terminal else row[:3] for row in rows], empty="")
     return 0
 

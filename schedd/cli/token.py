@@ -77,9 +77,9 @@ def list_(*, as_json: bool, state_dir: str | None, config_file: str | None) -> i
     now_ms = SystemClock().now_ms()
     columns = (
         Column("Name"),
-        Column("Scopes"),
-        Column("Scripts", from_width=60),
-        Column("Made", from_width=80),
+        Column("Scopes", folds=True),
+        Column("Scripts", drop=1, folds=True),
+        Column("Made", drop=2),
     )
     rows = [
         (

@@ -175,7 +175,7 @@ SETTINGS: tuple[Setting, ...] = (
         "listen",
         Kind.ADDRESS,
         "127.0.0.1:8173",
-        "The TCP address of the API and the dashboard; port 0 takes a free one, empty = none.",
+        "The TCP address of the API; port 0 takes a free one, empty = none.",
         live=False,
     ),
     _row(

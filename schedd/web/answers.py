@@ -35,6 +35,7 @@ _REFUSED = {
     control.Why.INVALID: 400,
     control.Why.FORBIDDEN: 403,
     control.Why.NOT_FOUND: 404,
+    control.Why.CONFLICT: 409,
     control.Why.UNAVAILABLE: 503,
 }
 

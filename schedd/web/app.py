@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from schedd.web import body, gate, health, runs, schedules, state
+from schedd.web import body, gate, health, insight, pauses, runs, schedules, state
 from schedd.web.auth import Access
 from schedd.web.control import Control
 from schedd.web.state import OPEN, Rules, State, Wants
@@ -30,7 +30,13 @@ ROUTES = (
     Route("GET", f"{SCHEDULES}/history", schedules.history, Scope.READ),
     Route("POST", f"{SCHEDULES}/reload", schedules.reload, Scope.ADMIN),
     Route("POST", f"{SCHEDULES}/trigger", schedules.trigger, Scope.TRIGGER),
+    Route("POST", f"{SCHEDULES}/pause", pauses.pause, Scope.ADMIN),
+    Route("POST", f"{SCHEDULES}/resume", pauses.resume, Scope.ADMIN),
+    Route("GET", f"{SCHEDULES}/pauses", pauses.list_all, Scope.READ),
     Route("GET", f"{SCHEDULES}/preview", schedules.preview, Scope.READ),
+    Route("GET", f"{SCHEDULES}/why", insight.why, Scope.READ),
+    Route("GET", f"{SCHEDULES}/gaps", insight.gaps, Scope.READ),
+    Route("POST", f"{SCHEDULES}/replay", insight.replay, Scope.TRIGGER),
     Route("GET", RUNS, runs.list_all, Scope.READ),
     Route("GET", RUNS + "/{runId}", runs.one, Scope.READ),
     Route("GET", RUNS + "/{runId}/output", runs.output, Scope.READ),

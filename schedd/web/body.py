@@ -6,6 +6,7 @@ and what a browser may send across origins is decided in `gate`, not by its type
 """
 
 import asyncio
+from types import NoneType
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,7 +21,12 @@ READ_S = 10.0
 
 R = TypeVar("R", bound=types.Request)
 
-_KINDS: dict[Any, str] = {bool: "a boolean", str: "a string"}
+_KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
+    bool: ("a boolean", (bool,)),
+    str: ("a string", (str,)),
+    str | None: ("a string or null", (str, NoneType)),
+}
+"""What a key may be typed as in `types`, in words, and what JSON gives for it: no subclasses, no guesses."""
 
 
 async def read(request: web.Request, kind: type[R]) -> R:
@@ -42,8 +48,9 @@ def parse(raw: bytes, kind: type[R]) -> R:
     for name, field in fields.items():
         if field.required and not _filled(given.get(name)):
             raise answers.invalid(f"{name} is required", key=name)
-        if name in given and type(given[name]) is not field.type:
-            raise answers.invalid(f"{name} must be {_KINDS[field.type]}", key=name)
+        words, allowed = _KINDS[field.type]
+        if name in given and type(given[name]) not in allowed:
+            raise answers.invalid(f"{name} must be {words}", key=name)
     return msgspec.convert(given, kind)
 
 

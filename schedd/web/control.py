@@ -12,9 +12,11 @@ from typing import Protocol
 
 from schedd.errors import ScheddError
 from schedd.fire import Entry, Fire, RunId
+from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
-from schedd.planner.view import ScheduleView
+from schedd.planner.view import Pause, ScheduleView
+from schedd.timetable.instant import Slot
 
 
 class Phase(StrEnum):
@@ -32,6 +34,7 @@ class Why(StrEnum):
     INVALID = "invalid"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
     UNAVAILABLE = "unavailable"
 
 
@@ -97,6 +100,8 @@ class RunView:
     pid: int | None
     timeout_ms: int
     held: bool = False
+    due_ms: int | None = None
+    """A held fire that does not start before this (a retry)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ class Ticket:
 
     run_id: RunId
     script: str
-    done: "asyncio.Future[Entry]"
+    done: "asyncio.Future[Entry] | None"
+    """None for one that was made earlier and is over: its line is in the history."""
 
 
 class Control(Protocol):
@@ -119,6 +125,12 @@ class Control(Protocol):
 
     def schedules(self) -> Sequence[ScheduleView]:
         """Return all registered schedules, ordered by script."""
+
+    def schedule(self, script: str) -> ScheduleView | None:
+        """Return one registered schedule; None if nothing of this path is registered."""
+
+    def failures(self) -> Sequence[Failure]:
+        """Return the scripts that were refused when the directory was last read."""
 
     def last_outcome(self, script: str) -> LastOutcome | None:
         """Return the newest outcome of a script, if it has one."""
@@ -135,18 +147,45 @@ class Control(Protocol):
     async def reload(self, *, dry_run: bool) -> ReloadReport:
         """Read the scripts directory again; with `dry_run` only say what would change."""
 
-    async def trigger(self, script: str, *, force: bool, by: str) -> Ticket:
+    async def trigger(self, script: str, *, force: bool, by: str, key: str | None = None) -> Ticket:
         """Start a fire of kind `manual` of the script at this relative path, for the client `by`.
 
+        With a `key` under which a fire was made in the last 24 hours: the ticket of that fire, whatever
+        became of it, also when the daemon does not run. A trigger that is refused leaves its key free.
+
         Raises RefusedError: INVALID (`script has no @schedule directive`, `script is not schedulable` with
-        the reason), FORBIDDEN (`@token` without `force`), NOT_FOUND, UNAVAILABLE.
+        the reason), FORBIDDEN (`@token` without `force`), NOT_FOUND, UNAVAILABLE, CONFLICT (the key belongs
+        to another script).
         """
 
     async def stop(self, run_id: RunId, *, by: str) -> bool:
         """Stop a run in flight (or drop a held fire); False when no such run is in flight."""
 
+    def pauses(self) -> Sequence[Pause]:
+        """Return the pauses in force, that of all first."""
+
+    async def pause(self, script: str | None, *, note: str | None, until_ms: int | None, by: str) -> Pause:
+        """Let the slots of a registered script (None = of all) end as `disabled` from now on.
+
+        A second pause of the same replaces the first. Raises RefusedError: NOT_FOUND (not registered),
+        INVALID (`until` is past), UNAVAILABLE.
+        """
+
+    async def resume(self, script: str | None, *, by: str) -> bool:
+        """End a pause; False when there was none. Raises RefusedError (UNAVAILABLE)."""
+
+    async def replay(self, slots: "Sequence[tuple[str, Slot]]", *, by: str) -> Sequence[Fire]:
+        """Queue fires of kind `replay` for these (script, slot) pairs; return those that were made.
+
+        Left out are slots of scripts that are not registered, and those with a replay that waits or runs.
+        They run a few at a time, oldest first, when their script is not running. Raises RefusedError.
+        """
+
     async def history(self, query: Query) -> Page:
         """Read the fires log, newest first."""
+
+    async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
+        """Read the ledger for what was in force or happened in [since, until), of one script or of all."""
 
     async def output(self, run_id: RunId) -> bytes | None:
         """Return what a run printed so far (kept head and tail); None when it printed nothing."""

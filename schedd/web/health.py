@@ -5,7 +5,7 @@ from aiohttp import web
 
 import schedd
 from schedd.timetable import instant
-from schedd.web import answers, query, state, types
+from schedd.web import answers, in_force, query, state, types
 from schedd.web.control import Health, Phase
 
 API = "/api/v1/exec"
@@ -20,9 +20,12 @@ async def alive(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Answer `GET /readyz`: 200, or 503 with the reasons why it is not ready."""
     query.read(request)
-    health = state.of(request).control.health()
+    control = state.of(request).control
+    health = control.health()
     if not health.ready:
         raise answers.unavailable(reasons=health.reasons)
+    pauses = control.pauses()
+    maintenance = in_force.of_all(pauses)
     return answers.found(
         request,
         types.ReadyAnswer(
@@ -33,7 +36,9 @@ async def ready(request: web.Request) -> web.Response:
             schedules=health.schedules,
             running=health.running,
             held=health.held,
+            paused=sum(pause.script is not None for pause in pauses),
             failed=health.failed,
+            maintenance=None if maintenance is None else in_force.item(maintenance),
         ),
     )
 

@@ -13,20 +13,25 @@ from dataclasses import dataclass
 import msgspec
 
 from schedd.ledger.facts import LastOutcome
-from schedd.planner.view import ScheduleView
+from schedd.planner.view import Pause, ScheduleView
+from schedd.schedule import Retry, Schedule
 from schedd.scripts import catalogue
 from schedd.timetable import instant
+from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
-from schedd.web import answers
-from schedd.web.types import ScheduleItem
+from schedd.web import answers, in_force
+from schedd.web.types import RetryItem, ScheduleItem
 
 BATCH = 50
 """Scripts between two breaths of the loop."""
 
 MAX_WORDS = 10_000
 
-CATCHUP = "none"
-"""What happens to missed slots; there is no other policy yet."""
+REDACTED = "[redacted]"
+"""As in outputs."""
+
+NEXT_SLOTS = 5
+MAX_RESUMPTIONS = 10_000
 
 Last = Callable[[str], LastOutcome | None]
 
@@ -45,7 +50,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class _Fragment:
-    made_of: tuple[ScheduleView, LastOutcome | None]
+    made_of: tuple[ScheduleView, LastOutcome | None, Pause | None]
     encoded: bytes
     digest: bytes
 
@@ -56,13 +61,24 @@ class Listing:
     def __init__(self) -> None:
         self._kept: dict[str, _Fragment] = {}
         self._words: dict[Timetable, str] = {}
+        self._resumptions: dict[tuple[Timetable, Slot], tuple[Slot, ...]] = {}
 
-    async def encode(self, views: Sequence[ScheduleView], last: Last, sees: Callable[[str], bool]) -> Encoded:
-        """Return the list: of these schedules, those that `sees` lets through."""
+    async def encode(
+        self,
+        views: Sequence[ScheduleView],
+        last: Last,
+        sees: Callable[[str], bool],
+        *,
+        maintenance: Pause | None = None,
+    ) -> Encoded:
+        """Return the list: of these schedules, those that `sees` lets through.
+
+        `maintenance` is the pause of all, if there is one.
+        """
         kept: dict[str, _Fragment] = {}
         for index, view in enumerate(views):
             script = view.schedule.script
-            kept[script] = self._fragment(view, last(script))
+            kept[script] = self._fragment(view, last(script), maintenance)
             if index % BATCH == BATCH - 1:
                 await asyncio.sleep(0)
         self._kept = kept
@@ -70,12 +86,14 @@ class Listing:
         tag = answers.etag(b"".join(fragment.digest for fragment in seen))
         return Encoded(tag, tuple(fragment.encoded for fragment in seen))
 
-    def _fragment(self, view: ScheduleView, last: LastOutcome | None) -> _Fragment:
+    def _fragment(self, view: ScheduleView, last: LastOutcome | None, maintenance: Pause | None) -> _Fragment:
         known = self._kept.get(view.schedule.script)
-        if known is not None and known.made_of == (view, last):
+        made_of = (view, last, maintenance)
+        if known is not None and known.made_of == made_of:
             return known
-        encoded = msgspec.json.encode(item(view, last, self._explained(view)))
-        return _Fragment((view, last), encoded, hashlib.blake2b(encoded, digest_size=16).digest())
+        coming = self._coming(view, maintenance)
+        encoded = msgspec.json.encode(item(view, last, words=self._explained(view), coming=coming))
+        return _Fragment(made_of, encoded, hashlib.blake2b(encoded, digest_size=16).digest())
 
     def _explained(self, view: ScheduleView) -> str:
         """Thousands of scripts share few timetables, and words cost more than all the rest."""
@@ -86,12 +104,29 @@ class Listing:
             self._words[timetable] = timetable.words()
         return self._words[timetable]
 
+    def _coming(self, view: ScheduleView, maintenance: Pause | None) -> tuple[Slot, ...]:
+        """Return the slots that will fire: none before the pauses are over, and none if one has no end."""
+        after = in_force.last_covered(view.pause, maintenance)
+        if after is None or not view.next_slots:
+            return ()
+        if view.next_slots[0] > after:
+            return view.next_slots
+        return self._resumed(view.schedule.timetable, after)
 
-def item(view: ScheduleView, last: LastOutcome | None, words: str) -> ScheduleItem:
+    def _resumed(self, timetable: Timetable, after: Slot) -> tuple[Slot, ...]:
+        """Ten thousand scripts in maintenance share few timetables and one end of it."""
+        if (timetable, after) not in self._resumptions:
+            if len(self._resumptions) >= MAX_RESUMPTIONS:
+                self._resumptions.clear()
+            self._resumptions[timetable, after] = tuple(timetable.upcoming(after, NEXT_SLOTS))
+        return self._resumptions[timetable, after]
+
+
+def item(view: ScheduleView, last: LastOutcome | None, *, words: str, coming: Sequence[Slot]) -> ScheduleItem:
     """Return what the list says of one schedule."""
     schedule = view.schedule
     placement = catalogue.placement(schedule.script)
-    fires = tuple(instant.from_slot(slot) for slot in view.next_slots)
+    fires = tuple(instant.from_slot(slot) for slot in coming)
     return ScheduleItem(
         script_path=schedule.path,
         script_rel=schedule.script,
@@ -106,20 +141,36 @@ def item(view: ScheduleView, last: LastOutcome | None, words: str) -> ScheduleIt
         last_fire_status=last.status if last else None,
         last_fire_run_id=last.run_id if last else None,
         id=schedule.script,
-        name=schedule.name,
+        name=schedule.name if schedule.label is None else _redacted(schedule.name, schedule),
         status=view.status,
         timezone=schedule.timezone,
-        description=schedule.description,
-        tags=schedule.tags,
+        description=None if schedule.description is None else _redacted(schedule.description, schedule),
+        tags=tuple(_redacted(tag, schedule) for tag in schedule.tags),
         words=words,
         overlap=schedule.overlap.value,
-        catchup=CATCHUP,
+        catchup=schedule.catchup.value,
+        catchup_within_ms=schedule.catchup_within_ms,
+        deadline_ms=schedule.deadline_ms,
+        jitter_ms=schedule.timetable.jitter_s * 1000,
+        retry=None if schedule.retry is None else _retry(schedule.retry),
+        pause=None if view.pause is None else in_force.item(view.pause),
         running=len(view.running),
         held=len(view.held),
         next_fires=fires,
         sha256=schedule.sha256,
         warnings=_warnings(view),
     )
+
+
+def _redacted(text: str, schedule: Schedule) -> str:
+    """Return what the author wrote for everybody to read, without the secrets that slipped into it."""
+    for secret in sorted(schedule.secrets, key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return text
+
+
+def _retry(retry: Retry) -> RetryItem:
+    return RetryItem(limit=retry.limit, first_ms=retry.first_ms, most_ms=retry.most_ms)
 
 
 def _warnings(view: ScheduleView) -> tuple[str, ...]:

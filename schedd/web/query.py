@@ -17,6 +17,7 @@ from dateutil import parser
 
 from schedd.fire import Kind, Reason, RunId, Status
 from schedd.ledger.history import Query
+from schedd.timetable import duration
 from schedd.web import answers
 from schedd.web.control import Control
 
@@ -47,6 +48,8 @@ _FIRST_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(millisecond
 _LAST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 """An offset can lift an instant out of what a calendar of four digits can write."""
 _PLUS_BECAME_SPACE = re.compile(r"[Tt ]\d\d.* \d\d(:?\d\d)?")
+_NUMBER = re.compile(r"[0-9.]+")
+_EXAMPLE = "2026-01-31T09:00:00Z"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -128,21 +131,34 @@ def instant_ms(given: dict[str, str], key: str, *, up: bool) -> int | None:
     if not text:
         return None
     try:
-        moment = parser.isoparse(text)
-    except (ValueError, OverflowError) as error:
+        return _to_ms(text, key, up=up)
+    except ValueError as error:
         if _PLUS_BECAME_SPACE.search(text):
             raise answers.invalid(
                 f"{key}: a + in a query arrives as a space: write %2B before the offset", key=key
             ) from error
-        raise answers.invalid(
-            f"{key} must be an ISO 8601 instant such as 2026-01-31T09:00:00Z", key=key
-        ) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    whole, rest = divmod(moment - _EPOCH, timedelta(milliseconds=1))
-    if not _FIRST_MS <= whole < _LAST_MS:
-        raise answers.invalid(f"{key} must lie in the years 1 to 9999, UTC", key=key)
-    return whole + 1 if up and rest else whole
+        raise answers.invalid(f"{key} must be an ISO 8601 instant such as {_EXAMPLE}", key=key) from error
+
+
+def to_come_ms(text: str, key: str, *, now_ms: int) -> int:
+    """Return an instant to come, in milliseconds since the epoch: ISO 8601, or how long from now (`2h`).
+
+    Raises AnswerError (400), also for one that is not to come.
+    """
+    try:
+        at_ms = now_ms + duration.parse_ms(text)
+    except ValueError as error:
+        if _NUMBER.fullmatch(text.strip()):
+            # ISO 8601 would have 2400 be a year.
+            raise answers.invalid(f"{key}: {error}", key=key) from error
+        try:
+            at_ms = _to_ms(text, key, up=True)
+        except ValueError:
+            wanted = f"an ISO 8601 instant such as {_EXAMPLE}, or a duration such as 2h"
+            raise answers.invalid(f"{key} must be {wanted}", key=key) from error
+    if at_ms <= now_ms:
+        raise answers.invalid(f"{key} must lie in the future", key=key)
+    return at_ms
 
 
 _IN_HISTORY = tuple(
@@ -177,6 +193,23 @@ def _cursor(given: dict[str, str]) -> str | None:
     if cursor and (len(cursor) > MAX_CURSOR_CHARS or not cursor.isascii()):
         raise answers.invalid("cursor is not one that an answer gave out", key="cursor")
     return cursor or None
+
+
+def _to_ms(text: str, key: str, *, up: bool) -> int:
+    """Return an instant in milliseconds since the epoch.
+
+    Raises ValueError for what is no instant, AnswerError (400) for one that no calendar of ours can write.
+    """
+    try:
+        moment = parser.isoparse(text)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    whole, rest = divmod(moment - _EPOCH, timedelta(milliseconds=1))
+    if not _FIRST_MS <= whole < _LAST_MS:
+        raise answers.invalid(f"{key} must lie in the years 1 to 9999, UTC", key=key)
+    return whole + 1 if up and rest else whole
 
 
 def _fits_a_file_system(path: str) -> bool:

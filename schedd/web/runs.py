@@ -15,11 +15,14 @@ from aiohttp import hdrs, web
 from schedd.fire import Entry, RunId
 from schedd.ledger.history import Query
 from schedd.timetable import instant
-from schedd.web import answers, body, query, state, types
+from schedd.web import answers, audit, body, query, state, types
 from schedd.web.answers import AnswerError
 from schedd.web.control import Control, RunView
 
 OUTPUT_KEYS = ("follow",)
+
+MAX_LISTED = 1_000
+"""Fires in one answer: after a long absence as many may wait for each script, and the list is polled."""
 
 MAX_STREAMS = 128
 """Followers at once; each holds a connection and a listener of the runner."""
@@ -43,8 +46,9 @@ async def list_all(request: web.Request) -> web.Response:
     """Answer `GET /runs`."""
     query.read(request)
     caller = request[state.CALLER]
-    runs = tuple(_item(view) for view in state.of(request).control.runs() if caller.sees(view.fire.script))
-    return answers.found(request, types.RunsAnswer(total=len(runs), runs=runs))
+    seen = [view for view in state.of(request).control.runs() if caller.sees(view.fire.script)]
+    runs = tuple(_item(view) for view in seen[:MAX_LISTED])
+    return answers.found(request, types.RunsAnswer(total=len(seen), runs=runs))
 
 
 async def one(request: web.Request) -> web.Response:
@@ -71,10 +75,11 @@ async def output(request: web.Request) -> web.StreamResponse:
 async def stop(request: web.Request) -> web.Response:
     """Answer `POST /runs/{runId}/stop`. Allowed while draining: it is what a person in a hurry wants then."""
     await body.read(request, types.StopRequest)
-    found = await _find(request)
+    found, caller = await _find(request), request[state.CALLER]
     if isinstance(found, RunView):
         run_id = found.fire.run_id
-        if await state.of(request).control.stop(run_id, by=request[state.CALLER].name):
+        if await state.of(request).control.stop(run_id, by=caller.name):
+            audit.tell(caller, f"stops run {run_id} of {found.fire.script}", fire=found.fire)
             return answers.done(types.StopAnswer(run_id=run_id, stopping=True))
     raise answers.AnswerError(409, "the run is over")
 
@@ -87,13 +92,13 @@ async def _find(request: web.Request) -> RunView | Entry:
         for view in control.runs():
             if view.fire.run_id == run_id and caller.sees(view.fire.script):
                 return view
-        entry = await _entry(control, run_id)
+        entry = await find_entry(control, run_id)
         if entry is not None and caller.sees(entry.script_path):
             return entry
     raise answers.not_found("run not found")
 
 
-async def _entry(control: Control, run_id: RunId) -> Entry | None:
+async def find_entry(control: Control, run_id: RunId) -> Entry | None:
     """Return the line of a run; one answer searches a stretch of the log and may find nothing yet."""
     wanted = Query(run_id=run_id, limit=1, include_rotated=True)
     for _ in range(MAX_PAGES):
@@ -116,6 +121,7 @@ def _item(view: RunView) -> types.RunItem:
         kind=fire.kind,
         slot=None if fire.slot is None else instant.from_slot(fire.slot),
         attempt=fire.attempt,
+        due=None if view.due_ms is None else instant.from_ms(view.due_ms),
         started_at=None if view.started_ms is None else instant.from_ms(view.started_ms),
         pid=view.pid,
         timeout_ms=view.timeout_ms,
@@ -141,6 +147,7 @@ def _ended(entry: Entry, result: str | None) -> types.RunAnswer:
         kind=entry.kind,
         slot=entry.slot,
         attempt=entry.attempt or 1,
+        due=None,
         started_at=entry.started_at,
         pid=None,
         timeout_ms=None,

@@ -17,7 +17,7 @@ from schedd.ledger.history import Page, Query
 from schedd.timetable import instant
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
-from schedd.web import answers, auth, body, query, repeats, state, types
+from schedd.web import answers, audit, auth, body, in_force, query, repeats, runs, state, types
 from schedd.web.control import Control, Failure, Phase, Ticket
 
 MAX_PAGES = 20
@@ -27,6 +27,8 @@ PREVIEW_KEYS = ("expression", "timezone", "from", "count")
 PREVIEW_COUNT = 5
 MAX_PREVIEW_COUNT = 1_000
 PREVIEW_BATCH = 20
+BEFORE_ALL_SLOTS = -1
+"""The last second before 1970: a preview from earlier begins here, and says so."""
 
 _DID_NOT_RUN = (Reason.SPAWN, Reason.MISSED)
 
@@ -35,7 +37,12 @@ async def list_all(request: web.Request) -> web.Response:
     """Answer `GET /list`."""
     query.read(request)
     here, caller = state.of(request), request[state.CALLER]
-    encoded = await here.listing.encode(here.control.schedules(), here.control.last_outcome, caller.sees)
+    encoded = await here.listing.encode(
+        here.control.schedules(),
+        here.control.last_outcome,
+        caller.sees,
+        maintenance=in_force.of_all(here.control.pauses()),
+    )
     return answers.found_tagged(request, encoded.tag, encoded.body)
 
 
@@ -67,6 +74,8 @@ async def reload(request: web.Request) -> web.Response:
         )
     wanted = await body.read(request, types.ReloadRequest)
     admit_work(here)
+    if not wanted.dry_run:
+        audit.tell(caller, "reloads")
     report = await asyncio.shield(asyncio.ensure_future(here.control.reload(dry_run=wanted.dry_run)))
     return answers.done(
         types.ReloadAnswer(
@@ -85,20 +94,14 @@ async def trigger(request: web.Request) -> web.Response:
     """Answer `POST /trigger`: when the fire is over, or at once with `wait: false`."""
     here, caller = state.of(request), request[state.CALLER]
     wanted = await body.read(request, types.TriggerRequest)
-    key = repeats.checked(request.headers.get("Idempotency-Key"))
+    key = repeats.key_of(caller, request.headers.get("Idempotency-Key"))
     script = query.script(wanted.script_path, here.control)
     auth.require_script(caller, script)
-
-    async def start() -> Ticket:
-        # Only here: a repeat of a fire that there is already is answered while draining, too.
-        admit_work(here, "scheduler unavailable")
-        return await here.control.trigger(script, force=wanted.force, by=caller.name)
-
-    now_s = here.now_s()
-    ticket = await here.repeats.ticket(key, start, caller=caller.name, script=script, now_s=now_s)
+    # Whether work is taken is not asked here: a repeat of a fire that there is already always gets it.
+    ticket = await here.control.trigger(script, force=wanted.force, by=caller.name, key=key)
     if not wanted.wait:
         return _accepted(ticket)
-    return answers.done(answer_of(await _end_of(ticket)))
+    return answers.done(answer_of(await _end_of(here.control, ticket)))
 
 
 async def preview(request: web.Request) -> web.Response:
@@ -108,7 +111,8 @@ async def preview(request: web.Request) -> web.Response:
     if not expression.strip():
         raise answers.invalid("expression is required", key="expression")
     from_ms = query.instant_ms(given, "from", up=False)
-    after = Slot((state.of(request).control.now_ms() if from_ms is None else from_ms) // 1000)
+    from_s = (state.of(request).control.now_ms() if from_ms is None else from_ms) // 1000
+    after = Slot(max(from_s, BEFORE_ALL_SLOTS))
     count = query.number(given, "count", default=PREVIEW_COUNT, most=MAX_PREVIEW_COUNT)
     try:
         timetable = Timetable.parse(expression, given.get("timezone") or "UTC")
@@ -147,10 +151,10 @@ def triggered(status: Status, reason: Reason | None) -> bool:
     return status in {Status.OK, Status.TIMEOUT}
 
 
-def admit_work(here: state.State, sentence: str = "Service unavailable") -> None:
+def admit_work(here: state.State) -> None:
     """Raise AnswerError (503) unless the daemon takes new work."""
     if here.closing.is_set() or here.control.health().phase is not Phase.RUNNING:
-        raise answers.unavailable(sentence)
+        raise answers.unavailable()
 
 
 async def _upcoming(timetable: Timetable, after: Slot, count: int) -> AsyncIterator[Slot]:
@@ -191,8 +195,13 @@ async def _page(control: Control, wanted: Query) -> Page:
         raise answers.invalid(str(error), key="cursor") from error
 
 
-async def _end_of(ticket: Ticket) -> Entry:
+async def _end_of(control: Control, ticket: Ticket) -> Entry:
     """Wait for the end of a fire, which does not depend on who waits."""
+    if ticket.done is None:
+        entry = await runs.find_entry(control, ticket.run_id)
+        if entry is None:
+            raise answers.AnswerError(409, "the line of the fire under this Idempotency-Key is gone")
+        return entry
     try:
         return await asyncio.shield(ticket.done)
     except asyncio.CancelledError:

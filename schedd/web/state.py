@@ -11,7 +11,6 @@ from aiohttp import web
 from schedd.web.auth import Access, Caller
 from schedd.web.control import Control
 from schedd.web.listing import Listing
-from schedd.web.repeats import Repeats
 from schedd.web.tokens import Scope
 
 
@@ -56,7 +55,6 @@ class State:
     now_s: Callable[[], float]
     """Seconds that nobody can set."""
     listing: Listing = field(default_factory=Listing)
-    repeats: Repeats = field(default_factory=Repeats)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the sockets close: streams end, nothing new begins."""
     streams: int = 0

@@ -33,12 +33,64 @@ class TriggerRequest(Request, frozen=True, rename="camel", kw_only=True):
     wait: bool = True
 
 
+class PauseRequest(Request, frozen=True, rename="camel", kw_only=True):
+    """`POST /pause`: of one script or, spelt out, of all."""
+
+    script_path: str | None = None
+    all: bool = False
+    note: str | None = None
+    until: str | None = None
+
+
+class ResumeRequest(Request, frozen=True, rename="camel", kw_only=True):
+    """`POST /resume`: the counterpart of one pause."""
+
+    script_path: str | None = None
+    all: bool = False
+
+
 class StopRequest(Request, frozen=True, kw_only=True):
     """`POST /runs/{runId}/stop`: nothing to say."""
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The body of a success."""
+
+
+class PauseItem(Answer, frozen=True, kw_only=True):
+    """A pause in force, and the answer to `POST /pause`."""
+
+    script_path: str | None
+    all: bool
+    since: str
+    by: str
+    note: str | None
+    until: str | None
+
+
+class PausesAnswer(Answer, frozen=True, kw_only=True):
+    """`GET /pauses`, that of all first."""
+
+    total: int
+    pauses: tuple[PauseItem, ...]
+
+
+class ResumeAnswer(Answer, frozen=True, kw_only=True):
+    """`POST /resume`."""
+
+    resumed: bool
+    script_path: str | None
+    all: bool
+    pause: PauseItem | None
+    """What keeps the script from firing all the same: the pause of all."""
+
+
+class RetryItem(Answer, frozen=True, kw_only=True):
+    """How a failed fire is tried again."""
+
+    limit: int
+    first_ms: int
+    most_ms: int
 
 
 class ScheduleItem(Answer, frozen=True, kw_only=True):
@@ -65,6 +117,11 @@ class ScheduleItem(Answer, frozen=True, kw_only=True):
     words: str
     overlap: str
     catchup: str
+    catchup_within_ms: int | None
+    deadline_ms: int | None
+    jitter_ms: int
+    retry: RetryItem | None
+    pause: PauseItem | None
     running: int
     held: int
     next_fires: tuple[str, ...]
@@ -159,13 +216,14 @@ class RunItem(Answer, frozen=True, kw_only=True):
     kind: Kind
     slot: str | None
     attempt: int
+    due: str | None
     started_at: str | None
     pid: int | None
     timeout_ms: int | None
 
 
 class RunsAnswer(Answer, frozen=True, kw_only=True):
-    """`GET /runs`, oldest first."""
+    """`GET /runs`, oldest first; `total` counts also those beyond the 1,000 that are listed."""
 
     total: int
     runs: tuple[RunItem, ...]
@@ -205,7 +263,9 @@ class ReadyAnswer(HealthAnswer, frozen=True, kw_only=True):
     schedules: int
     running: int
     held: int
+    paused: int
     failed: int
+    maintenance: PauseItem | None
 
 
 class RootAnswer(Answer, frozen=True, kw_only=True):
