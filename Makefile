@@ -5,15 +5,18 @@ BIN := $(VENV)/bin
 PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
+SECONDS ?= 60
+SEED ?=
 # What decides what has to be installed; a change of the code does not.
 DECLARED := setup.cfg setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench install uninstall clean
+.PHONY: help run test torture check format bench install uninstall clean
 
 help:
 	@echo 'make run        start schedd from here, on the scripts in etc/scripts; ^C stops it'
 	@echo 'make test       run all tests (ARGS="-k wheel -x" goes to pytest)'
+	@echo 'make torture    kill it at random for SECONDS=60, and prove that no slot is lost or doubled (SEED=)'
 	@echo 'make check      formatting, lint, types, import rules, style rules, then all tests'
 	@echo 'make format     format the code, and mend what can be mended'
 	@echo 'make bench      measure, and write bench/RESULTS.md'
@@ -28,6 +31,9 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test
 	@exec $(BIN)/python -X dev -m pytest $(ARGS)
+
+torture: $(VENV)/.test
+	@exec $(BIN)/python -X dev -m tests.torture --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 # The quickest to fail come first; pytest's summary comes last.
 check: $(VENV)/.test
@@ -58,6 +64,6 @@ $(VENV)/.run: $(DECLARED)
 	@touch $@
 
 $(VENV)/.test: $(DECLARED)
-	@.ci/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash
+	@.ci/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash faketime faketime
 	@.ci/venv.sh $(VENV) node,dev
 	@touch $@ $(VENV)/.run

@@ -9,6 +9,10 @@ umask 022 # whatever root's is, the service's user has to read this
 here=$(dirname "$0")
 prefix=${PREFIX:-/usr/local} destdir=${DESTDIR:-}
 app=$prefix/lib/schedd
+# Where each shell looks below the prefix.
+bash_completion=share/bash-completion/completions/schedd
+zsh_completion=share/zsh/site-functions/_schedd
+fish_completion=share/fish/vendor_completions.d/schedd.fish
 node_enough=22.18 # the first that runs TypeScript without a flag
 
 main() {
@@ -64,6 +68,9 @@ put_files() {
     for each in README.md CHANGELOG.md docs/*.md; do
         [ ! -e "$each" ] || put "$each" "$prefix/share/doc/schedd/$(basename "$each")"
     done
+    put etc/completion/schedd.bash "$prefix/$bash_completion"
+    put etc/completion/_schedd "$prefix/$zsh_completion"
+    put etc/completion/schedd.fish "$prefix/$fish_completion"
     mkdir -p "$destdir/etc/schedd/scripts"
     [ -e "$destdir/etc/schedd/schedd.toml" ] || put etc/schedd.toml /etc/schedd/schedd.toml
 }
@@ -85,7 +92,8 @@ NEXT
 
 remove_files() {
     for each in bin/schedd lib/schedd lib/systemd/system/schedd.service lib/systemd/catalog/schedd.catalog \
-        lib/sysusers.d/schedd.conf lib/tmpfiles.d/schedd.conf share/doc/schedd; do
+        lib/sysusers.d/schedd.conf lib/tmpfiles.d/schedd.conf share/doc/schedd \
+        "$bash_completion" "$zsh_completion" "$fish_completion"; do
         rm -rf "$destdir$prefix/$each"
     done
     echo "Removed. /etc/schedd, /var/lib/schedd and the user schedd are still there."

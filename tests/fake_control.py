@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from schedd import fire as fires
 from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status
 from schedd.host import identity
+from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
-from schedd.planner.view import ScheduleView
+from schedd.planner.view import Pause, ScheduleView
 from schedd.schedule import FileStamp, Schedule
 from schedd.timetable import instant
 from schedd.timetable.instant import Slot
@@ -31,6 +32,7 @@ class _Run:
     fire: Fire
     done: "asyncio.Future[Entry]"
     held: bool = False
+    due_ms: int | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -51,7 +53,13 @@ class FakeControl:
         self.outputs: dict[RunId, bytes] = {}
         self.results: dict[RunId, str] = {}
         self.asked: list[tuple[str, str, str]] = []
-        """Every trigger and stop that was accepted: verb, script or run, who."""
+        """Every trigger, stop, pause and resume that was accepted: verb, script (`*` = all) or run, who."""
+        self.paused: dict[str | None, Pause] = {}
+        """The pauses in force, by script; None = that of all."""
+        self.keys: dict[str, tuple[RunId, str]] = {}
+        """The fires that were asked for under a key, with their script."""
+        self.told = Chronicle(since_ms=0, until_ms=NOW_MS)
+        """What the ledger tells, whatever is asked for."""
         self.report = ReloadReport(dry_run=False, added=(), kept=(), removed=(), changed=(), failed=())
         self.reload_may_end = asyncio.Event()
         self.reload_may_end.set()
@@ -89,9 +97,11 @@ class FakeControl:
         self.outputs[run_id] = self.outputs.get(run_id, b"") + text
         self._runs[run_id].changed.set()
 
-    def hold(self, run_id: RunId) -> None:
-        """Let a fire wait for its turn."""
-        self._runs[run_id].held = True
+    def hold(self, run_id: RunId, *, due_ms: int | None = None, **fire: object) -> None:
+        """Let a fire wait for its turn, until `due_ms` at least; `fire` says what else is different of it."""
+        run = self._runs[run_id]
+        run.held, run.due_ms = True, due_ms
+        run.fire = replace(run.fire, **fire)  # type: ignore[arg-type]
 
     def health(self) -> Health:
         return Health(
@@ -104,8 +114,8 @@ class FakeControl:
             pid=4242,
             scripts_dir=SCRIPTS_DIR,
             schedules=len(self.registered),
-            running=len(self._runs),
-            held=0,
+            running=sum(not run.held for run in self._runs.values()),
+            held=sum(run.held for run in self._runs.values()),
             failed=0,
         )
 
@@ -114,6 +124,12 @@ class FakeControl:
 
     def schedules(self) -> Sequence[ScheduleView]:
         return [self._view(self.registered[script]) for script in sorted(self.registered)]
+
+    def schedule(self, script: str) -> ScheduleView | None:
+        return self._view(self.registered[script]) if script in self.registered else None
+
+    def failures(self) -> Sequence[Failure]:
+        return self.report.failed
 
     def last_outcome(self, script: str) -> LastOutcome | None:
         for entry in self.entries:
@@ -129,6 +145,7 @@ class FakeControl:
                 pid=None if run.held else 77,
                 timeout_ms=0,
                 held=run.held,
+                due_ms=run.due_ms,
             )
             for run in self._runs.values()
         ]
@@ -144,17 +161,25 @@ class FakeControl:
         self.reload_ended.set()
         return replace(self.report, dry_run=dry_run)
 
-    async def trigger(self, script: str, *, force: bool, by: str) -> Ticket:
+    async def trigger(self, script: str, *, force: bool, by: str, key: str | None = None) -> Ticket:
+        if key in self.keys:
+            return self._again(script, *self.keys[key])
+        self._require_running()
         schedule = self.registered.get(script) or self._found(script)
         if schedule.guarded and not force:
             raise RefusedError(Why.FORBIDDEN, "script has @token: force must be true")
         self.asked.append(("trigger", script, by))
         self.triggered.set()
         run_id = _new_run_id(NOW_MS)
+        if key is not None:
+            self.keys[key] = (run_id, script)
         fire = Fire(run_id, script, schedule.expression, Kind.MANUAL, None)
         done: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
         self._runs[run_id] = _Run(fire, done)
-        if self.ends_at_once is not None:
+        pause = self._pause_of(script)
+        if pause is not None and not force:
+            self._skip(run_id, Reason.MAINTENANCE if pause.script is None else Reason.PAUSED)
+        elif self.ends_at_once is not None:
             self.end(run_id, self.ends_at_once)
         return Ticket(run_id, script, done)
 
@@ -165,6 +190,37 @@ class FakeControl:
         stopped = Outcome(status=Status.ERROR, reason=Reason.STOPPED, error="stopped", ended_ms=NOW_MS)
         self.end(run_id, stopped)
         return True
+
+    def pauses(self) -> Sequence[Pause]:
+        return sorted(self.paused.values(), key=lambda pause: pause.script or "")
+
+    async def pause(self, script: str | None, *, note: str | None, until_ms: int | None, by: str) -> Pause:
+        self._require_running()
+        if script is not None and script not in self.registered:
+            raise RefusedError(Why.NOT_FOUND, "script is not registered")
+        if until_ms is not None and until_ms <= NOW_MS:
+            raise RefusedError(Why.INVALID, "until must lie in the future")
+        self.asked.append(("pause", script or "*", by))
+        self.paused[script] = Pause(script=script, since_ms=NOW_MS, by=by, note=note, until_ms=until_ms)
+        return self.paused[script]
+
+    async def resume(self, script: str | None, *, by: str) -> bool:
+        self._require_running()
+        self.asked.append(("resume", script or "*", by))
+        return self.paused.pop(script, None) is not None
+
+    async def replay(self, slots: Sequence[tuple[str, Slot]], *, by: str) -> Sequence[Fire]:
+        self._require_running()
+        made = []
+        for script, slot in slots:
+            schedule = self.registered.get(script)
+            if schedule is not None:
+                self.asked.append(("replay", script, by))
+                fire = Fire(_new_run_id(NOW_MS), script, schedule.expression, Kind.REPLAY, slot)
+                done: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+                self._runs[fire.run_id] = _Run(fire, done, held=True)
+                made.append(fire)
+        return made
 
     async def history(self, query: Query) -> Page:
         skip = 0
@@ -181,6 +237,9 @@ class FakeControl:
                 break
         more = at < len(self.entries)
         return Page(tuple(found), more, f"after-{at}" if more else None, self.bad_lines)
+
+    async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
+        return self.told
 
     async def output(self, run_id: RunId) -> bytes | None:
         return self.outputs.get(run_id)
@@ -206,6 +265,27 @@ class FakeControl:
         finally:
             self.unfollowed.set()
 
+    def _require_running(self) -> None:
+        if self.phase is not Phase.RUNNING:
+            raise RefusedError(Why.UNAVAILABLE, "scheduler unavailable")
+
+    def _again(self, script: str, run_id: RunId, owner: str) -> Ticket:
+        if script != owner:
+            raise RefusedError(Why.CONFLICT, "this Idempotency-Key was used for another script", reason=owner)
+        run = self._runs.get(run_id)
+        return Ticket(run_id, script, None if run is None else run.done)
+
+    def _skip(self, run_id: RunId, reason: Reason) -> None:
+        run = self._runs.pop(run_id)
+        entry = fires.not_run(
+            run.fire, at_ms=NOW_MS, status=Status.DISABLED, reason=reason, error="paused", host="here"
+        )
+        self.entries.insert(0, entry)
+        run.done.set_result(entry)
+
+    def _pause_of(self, script: str) -> Pause | None:
+        return self.paused.get(script) or self.paused.get(None)
+
     def _found(self, script: str) -> Schedule:
         if script not in self.on_disk:
             raise RefusedError(Why.NOT_FOUND, "script not found")
@@ -218,13 +298,14 @@ class FakeControl:
 
     def _view(self, schedule: Schedule) -> ScheduleView:
         slots = schedule.timetable.upcoming(Slot(NOW_MS // 1000), 5) if schedule.enabled else []
-        running = tuple(run.fire for run in self._runs.values() if run.fire.script == schedule.script)
+        runs = [run for run in self._runs.values() if run.fire.script == schedule.script]
         return ScheduleView(
             schedule=schedule,
             registered_at_ms=NOW_MS - 1_000,
             next_slots=tuple(slots),
-            running=running,
-            held=(),
+            running=tuple(run.fire for run in runs if not run.held),
+            held=tuple(run.fire for run in runs if run.held),
+            pause=self._pause_of(schedule.script),
         )
 
 

@@ -12,6 +12,7 @@ while something of it is alive.
 import asyncio
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 from schedd.host.clock import Clock
@@ -26,6 +27,19 @@ QUICK_S = 0.05
 """So long the cheap question is asked; after it, the one that looks at all processes, in a thread."""
 
 
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    """What is left of a child, and how far its end has come."""
+
+    child: process.Process
+    gone: Callable[[], None]
+    quick_until_s: float
+    patient_until_s: float
+    told: int | None = None
+    """The signal that it was sent last."""
+    to_tell: list[int] = field(default_factory=lambda: [signal.SIGTERM, signal.SIGKILL])
+
+
 class Leftovers:
     """Sees off the groups of processes that have ended and were reaped."""
 
@@ -38,33 +52,36 @@ class Leftovers:
 
         `patience_s` is for ending by itself.
         """
-        self._look(child, gone, self._clock.monotonic(), patience_s)
+        now_s = self._clock.monotonic()
+        self._look(
+            _Group(child=child, gone=gone, quick_until_s=now_s + QUICK_S, patient_until_s=now_s + patience_s)
+        )
 
-    def _look(
-        self, child: process.Process, gone: Callable[[], None], since_s: float, patience_s: float
-    ) -> None:
-        again = partial(self._look, child, gone, since_s, patience_s)
-        if child.group_is_gone():
-            gone()
-        elif self._clock.monotonic() - since_s < QUICK_S:
-            self._loop.call_later(POLL_S, again)
+    def _look(self, group: _Group) -> None:
+        if group.child.group_is_gone():
+            group.gone()
+        elif self._clock.monotonic() < group.quick_until_s:
+            self._loop.call_later(POLL_S, self._look, group)
         else:
-            looked = self._loop.run_in_executor(None, process.alive_in_group, child.pid)
-            looked.add_done_callback(partial(self._looked, child, gone, again, since_s + patience_s))
+            looked = self._loop.run_in_executor(None, process.alive_in_group, group.child.pid)
+            looked.add_done_callback(partial(self._looked, group))
 
-    def _looked(
-        self,
-        child: process.Process,
-        gone: Callable[[], None],
-        again: Callable[[], None],
-        limit_s: float,
-        alive: "asyncio.Future[bool]",
-    ) -> None:
-        over_s = self._clock.monotonic() - limit_s
-        if not alive.result() or over_s > 2 * PATIENCE_S:
-            # After KILL only somebody else's processes can be left, and no signal of ours ends those.
-            gone()
+    def _looked(self, group: _Group, alive: "asyncio.Future[bool]") -> None:
+        """Go on to the next signal when the last one had its time, as seen from when it was sent.
+
+        Not from when the process ended: if the daemon itself was stopped meanwhile, or starved, no time has
+        passed for the leftovers that they knew of.
+        """
+        now_s = self._clock.monotonic()
+        if not alive.result():
+            group.gone()
             return
-        if over_s > 0:
-            child.signal_group(signal.SIGKILL if over_s > PATIENCE_S else signal.SIGTERM)
-        self._loop.call_later(POLL_S, again)
+        if now_s > group.patient_until_s:
+            if not group.to_tell:
+                # After KILL only somebody else's processes can be left, and no signal of ours ends those.
+                group.gone()
+                return
+            group.told, group.patient_until_s = group.to_tell.pop(0), now_s + PATIENCE_S
+        if group.told is not None:
+            group.child.signal_group(group.told)
+        self._loop.call_later(POLL_S, self._look, group)

@@ -22,11 +22,16 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from schedd.runner.command import CannotStartError
+
 CHUNK_BYTES = 64 * 1024
 """What a pipe holds; one read for each turn of the loop, so that a flood cannot keep others waiting."""
 
 DRAIN_READS = 17
 """At the end, what is in the pipe is read at once: at most 1 MiB, which is the most a pipe can hold."""
+
+KILLED_CODE = 128 + signal.SIGKILL
+"""What a shell exits with when SIGKILL has ended its last command."""
 
 RSS_SLACK_KB = 1024
 """The kernel counts pages in batches for each processor, so two readings of the same size differ a little."""
@@ -41,6 +46,11 @@ class Exit:
     cpu_ms: int
     max_rss_kb: int | None
     """Peak memory; None when it was not above the daemon's own, which hides it (see `_peak`)."""
+
+    @property
+    def looks_killed(self) -> bool:
+        """Whether SIGKILL ended it, or a child of it and the shell passes that on."""
+        return self.signal == "SIGKILL" or self.code == KILLED_CODE
 
 
 class Process:
@@ -125,11 +135,18 @@ def spawn(
     """Start a process, with nothing of the daemon's but its identity.
 
     `soft_nofile` is its soft limit of open descriptors; it is set right after exec, not before, which would
-    cost the vfork. Raises OSError: its `filename` is the program or the directory that is missing.
+    cost the vfork. Raises CannotStartError, and OSError: its `filename` is the program or the directory that
+    is missing.
     """
     output_fd, write_fd = os.pipe2(os.O_CLOEXEC)
     try:
-        pid = _popen(argv, cwd, environment, -1 if umask is None else umask, (stdin_fd, write_fd))
+        # Kept for the pidfd: once there is a child it is too late to find that there is no room to watch it.
+        kept_fd = os.dup(stdin_fd)
+        try:
+            pid = _popen(argv, cwd, environment, -1 if umask is None else umask, (stdin_fd, write_fd))
+        except BaseException:
+            os.close(kept_fd)
+            raise
     except BaseException:
         os.close(output_fd)
         raise
@@ -139,8 +156,7 @@ def spawn(
     with contextlib.suppress(ProcessLookupError):  # it may be over already
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(soft_nofile, hard), hard))
-    # Cannot fail for want of a descriptor: one was given back just now.
-    return Process(pid=pid, pidfd=os.pidfd_open(pid), output_fd=output_fd)
+    return Process(pid=pid, pidfd=_pidfd_of(pid, kept_fd), output_fd=output_fd)
 
 
 def shed_ignored_signals() -> None:
@@ -184,6 +200,24 @@ def alive_in_group(group: int) -> bool:
             if int(member_of) == group and state not in {b"Z", b"X"}:
                 return True
     return False
+
+
+def _pidfd_of(pid: int, kept_fd: int) -> int:
+    """Return a pidfd of a new child; `kept_fd` is given back, to make room for it if there is no other.
+
+    Raises CannotStartError, and the child is ended: unwatched it would never be over.
+    """
+    try:
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    finally:
+        os.close(kept_fd)
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise CannotStartError(f"ended at once: no descriptor is left to watch it ({error})") from error
 
 
 def _popen(

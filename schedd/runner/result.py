@@ -5,8 +5,8 @@ The file is the script's to write, so anything may be in it. What is not JSON be
 What is kept is always JSON, on one line, at most 64 KiB, and without secrets.
 """
 
-import contextlib
 import os
+from dataclasses import dataclass
 
 import msgspec
 
@@ -19,28 +19,37 @@ START_CHARS = 1000
 ERROR_BYTES = 4096
 
 
-def collect(path: str, redactor: Redactor) -> str | None:
-    """Read the result at `path`, replace the file by what is kept of it, and return that (blocking)."""
-    raw = store.read_bounded(path, store.RESULT_BYTES + 1)
-    if raw is None:
-        return None
-    kept = normalised(raw, size_bytes=max(len(raw), _size(path)), redactor=redactor)
-    if kept is None:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-    elif kept.encode() != raw:
-        store.write_piece(store.Piece(path, 0, kept.encode(), b""))
-    return kept
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a run left, and what is to be done with its files, so that only what is kept stays in them."""
+
+    returned: str | None = None
+    """The result as JSON text."""
+    exception: str | None = None
+    """The line that a launcher left on an uncaught exception."""
+    pieces: tuple[store.Piece, ...] = ()
+    useless: tuple[str, ...] = ()
 
 
-def collect_error(path: str, redactor: Redactor) -> str | None:
-    """Take the line that a launcher left on an uncaught exception (blocking)."""
-    raw = store.read_bounded(path, ERROR_BYTES)
-    if raw is None:
-        return None
-    with contextlib.suppress(OSError):
-        os.unlink(path)
-    return redactor.whole(raw).decode(errors="replace") or None
+NOTHING = Found()
+
+
+def find(place: str, redactor: Redactor) -> Found:
+    """Read the result of the run whose files begin with `place` (blocking). Changes only who may read it."""
+    path, error_path = f"{place}.result", f"{place}.result.error"
+    raw = store.read_bounded(path, store.RESULT_BYTES + 1, private=True)
+    error = store.read_bounded(error_path, ERROR_BYTES)
+    kept = None
+    if raw is not None:
+        kept = normalised(raw, size_bytes=max(len(raw), _size(path)), redactor=redactor)
+    changed = kept is not None and kept.encode() != raw
+    useless = (path,) if raw is not None and kept is None else ()
+    return Found(
+        returned=kept,
+        exception=None if error is None else redactor.whole(error).decode(errors="replace") or None,
+        pieces=(store.Piece(path, 0, kept.encode(), b""),) if kept is not None and changed else (),
+        useless=useless if error is None else (*useless, error_path),
+    )
 
 
 def normalised(raw: bytes, *, size_bytes: int, redactor: Redactor) -> str | None:

@@ -37,6 +37,10 @@ class Run:
     def __init__(self, launch: Launch, *, head_bytes: int, tail_bytes: int, redact: Collection[str]) -> None:
         self.launch = launch
         self.plan: Plan | None = None
+        self.turn = 0
+        """Its place among those that wait for their start."""
+        self.housed = False
+        """Its directories were there, or were asked for."""
         self.place = ""
         """Path of its files, without their ending."""
         self.process: Process | None = None
@@ -44,6 +48,9 @@ class Run:
         self.started_s = 0.0
         self.cause: Cause | None = None
         self.exit: Exit | None = None
+        self.oom_kills = 0
+        """How often the kernel had killed for want of memory when the run began."""
+        self.out_of_memory = False
         self.ended_ms = 0
         self.duration_ms = 0
         self.over = False
@@ -68,6 +75,11 @@ class Run:
         at = 0 if whole else self._written_head_bytes
         self._written_head_bytes = len(self.output.head)
         return store.Piece(f"{self.place}.log", at, bytes(self.output.head[at:]), self.output.after_head())
+
+    def may_have_result(self) -> bool:
+        """Whether the script or its launcher has written a file that is to be read."""
+        returned = f"{self.place}.result"
+        return os.path.lexists(returned) or os.path.lexists(f"{returned}.error")
 
     def set_timer(self, timer: asyncio.TimerHandle | None) -> None:
         """Have one timer at most."""
@@ -121,25 +133,11 @@ async def silence() -> AsyncIterator[bytes]:
         yield chunk
 
 
-def leaves_files(run: Run) -> bool:
-    """Whether there is anything to be written or read at the end of a run."""
-    returned = f"{run.place}.result"
-    return bool(run.output_bytes) or os.path.lexists(returned) or os.path.lexists(f"{returned}.error")
-
-
-def conclude(run: Run, piece: store.Piece | None) -> tuple[str | None, str | None]:
-    """Write what a run printed; return its result and what its launcher said of its end (blocking)."""
-    if piece is not None:
-        store.write_piece(piece)
-    returned = result.collect(f"{run.place}.result", run.redactor)
-    return returned, result.collect_error(f"{run.place}.result.error", run.redactor)
-
-
-def outcome(run: Run, *, returned: str | None, exception: str | None) -> Outcome:
+def outcome(run: Run, found: result.Found) -> Outcome:
     """Return how a run whose process has ended ended."""
     exited = run.exit
     assert exited is not None
-    status, reason, error = _verdict(run, exited, exception)
+    status, reason, error = _verdict(run, exited, found.exception)
     return Outcome(
         status=status,
         reason=reason,
@@ -149,7 +147,7 @@ def outcome(run: Run, *, returned: str | None, exception: str | None) -> Outcome
         duration_ms=run.duration_ms,
         exit_code=exited.code,
         signal=exited.signal,
-        result=returned,
+        result=found.returned,
         cpu_ms=exited.cpu_ms,
         max_rss_kb=exited.max_rss_kb,
         output_bytes=run.output_bytes,
@@ -161,9 +159,11 @@ def outcome(run: Run, *, returned: str | None, exception: str | None) -> Outcome
 def _verdict(run: Run, exited: Exit, exception: str | None) -> tuple[Status, Reason | None, str | None]:
     if run.cause is not None:
         return run.cause.status, run.cause.reason, run.cause.error
+    if run.out_of_memory:
+        error = "killed by the kernel, which was out of memory: on the host, or in the cgroup of the script"
+        return Status.ERROR, Reason.OUT_OF_MEMORY, error
     if exited.signal is not None:
-        hint = " (kill -9, or the kernel was out of memory)" if exited.signal == "SIGKILL" else ""
-        return Status.ERROR, Reason.SIGNAL, f"killed by {exited.signal}{hint}"
+        return Status.ERROR, Reason.SIGNAL, f"killed by {exited.signal}"
     if exited.code == 0:
         return Status.OK, None, None
     if exception is not None:

@@ -15,24 +15,22 @@ import os
 import shutil
 import signal
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from schedd.fire import REASONS, Ended, Outcome, Reason, RunId, Status
+from schedd.host import memory
 from schedd.host.clock import Clock
+from schedd.host.threads import Threads
 from schedd.runner import environment, leftovers, plan, process, store
 from schedd.runner.command import TRANSIENT, CannotStartError, Tools
 from schedd.runner.flusher import Flusher
 from schedd.runner.languages.choice import Languages
 from schedd.runner.launch import Launch
 from schedd.runner.plan import Plan, UnreadableError
-from schedd.runner.run import Cause, Run, conclude, leaves_files, outcome, silence
-
-SPAWN_RETRY_S = 0.05
-SPAWN_PATIENCE_S = 10.0
-"""How long to wait for descriptors or processes to become free before a start is given up."""
+from schedd.runner.result import NOTHING, Found
+from schedd.runner.run import Cause, Run, outcome, silence
+from schedd.runner.turns import Turns
 
 UNKILLABLE_S = 5.0
 """A process that KILL has not ended after this (it waits for a dead disk) is not waited for at a stop."""
@@ -71,14 +69,11 @@ class Runner:
         self._started = started
         self._state_dir = os.path.abspath(state_dir)
         self._loop = asyncio.get_running_loop()
-        self._store = store.Store(state_dir)
         self._flusher = Flusher(self._loop)
         self._leftovers = leftovers.Leftovers(self._loop, clock)
-        self._looking = ThreadPoolExecutor(1, thread_name_prefix="runner-plan")
+        self._looking = Threads(1, "runner-plan")
         self._runs: dict[RunId, Run] = {}
-        self._queue: deque[Run] = deque()
-        self._turning: asyncio.Handle | None = None
-        self._refused_since: float | None = None
+        self._turns = Turns(self._loop, clock, self._begin)
         self._idle = asyncio.Event()
         self._closed = False
         self._soft_nofile = process.raise_descriptor_limit()
@@ -123,8 +118,7 @@ class Runner:
         assert run_id not in self._runs, run_id
         run = Run(launch, head_bytes=self._head_bytes, tail_bytes=self._tail_bytes, redact=self._redact)
         self._runs[run_id] = run
-        self._queue.append(run)
-        self._next_turn()
+        self._turns.add(run)
 
     def stop(self, run_id: RunId, reason: Reason, text: str) -> bool:
         """End a run: TERM to its group, after the grace KILL; its outcome is error/`reason` with this text.
@@ -187,26 +181,10 @@ class Runner:
         except TimeoutError:
             for run in tuple(self._runs.values()):
                 self._abandon(run)
-        if self._turning is not None:
-            self._turning.cancel()
+        self._turns.close()
         self._flusher.close()
-        self._looking.shutdown(wait=False)
+        self._looking.shutdown()
         os.close(self._null_fd)
-
-    def _next_turn(self, delay_s: float = 0) -> None:
-        if self._turning is None:
-            self._turning = (
-                self._loop.call_later(delay_s, self._turn) if delay_s else self._loop.call_soon(self._turn)
-            )
-
-    def _turn(self) -> None:
-        """Start one of those that wait."""
-        self._turning = None
-        run = self._queue.popleft()
-        if not run.over:
-            self._begin(run)
-        if self._queue:
-            self._next_turn()
 
     def _begin(self, run: Run) -> None:
         """Spawn a run whose file is known as it is now; have the file looked at first if it is not."""
@@ -223,7 +201,22 @@ class Runner:
                 looked.add_done_callback(partial(self._looked, run, self._plans))
                 return
             run.plan = known
+        if not run.housed:
+            run.housed = True
+            if missing := self._house(run):
+                made = self._flusher.make(missing)
+                made.add_done_callback(lambda _: self._turns.go_on(run))
+                return
         self._spawn(run, run.plan)
+
+    def _house(self, run: Run) -> list[str]:
+        """Give a run the place of its files; return the directories that are missing.
+
+        To make one may take long, even one that is there; to look for it does not.
+        """
+        run.place = store.place_of(self._state_dir, run.launch.fire.run_id)
+        wanted = (os.path.dirname(run.place), self._surroundings.state_dir_of(run.launch.schedule.script))
+        return [directory for directory in wanted if not os.path.isdir(directory)]
 
     def _looked(self, run: Run, plans: dict[str, Plan], looked: "asyncio.Future[Plan]") -> None:
         """Remember the plan among those that were made with the same settings, and go on."""
@@ -240,15 +233,12 @@ class Runner:
         if len(plans) >= MOST_PLANS:
             del plans[next(iter(plans))]
         plans[run.launch.schedule.path] = run.plan
-        if not run.over:
-            self._queue.appendleft(run)
-            self._next_turn()
+        self._turns.go_on(run)
 
     def _spawn(self, run: Run, how: Plan) -> None:
         schedule = run.launch.schedule
-        run.place = self._store.place_for(run.launch.fire.run_id)
-        store.made_or_logged(self._surroundings.state_dir_of(schedule.script))
         started_ms, started_s = self._clock.now_ms(), self._clock.monotonic()
+        oom_kills = memory.oom_kills()
         cwd = schedule.cwd or os.path.dirname(schedule.path)
         argv = how.argv if schedule.nice is None else (self._nice, "-n", str(schedule.nice), *how.argv)
         try:
@@ -275,21 +265,15 @@ class Runner:
                 self._plans.pop(schedule.path, None)
                 self._refuse(run, CannotStartError(process.explain(error, argv, cwd)))
         else:
-            self._refused_since = None
+            self._turns.went_well()
             run.process, run.started_ms, run.started_s = child, started_ms, started_s
+            run.oom_kills = oom_kills
             self._watch(run, child)
             self._started(run.launch.fire.run_id, child.pid, started_ms)
 
     def _no_room(self, run: Run, error: OSError, what: str) -> None:
-        """Try again soon, in the same order; give up when nothing could be started for long."""
-        now_s = self._clock.monotonic()
-        if self._refused_since is None:
-            self._refused_since = now_s
-        if now_s - self._refused_since > SPAWN_PATIENCE_S:
+        if not self._turns.hold(run, error):
             self._refuse(run, CannotStartError(f"cannot start {what}: {error.strerror}"))
-            return
-        self._queue.appendleft(run)
-        self._next_turn(SPAWN_RETRY_S)
 
     def _watch(self, run: Run, child: process.Process) -> None:
         self._loop.add_reader(child.pidfd, self._exited, run, child)
@@ -326,6 +310,7 @@ class Runner:
         """The process has ended; its leftovers may not have."""
         self._loop.remove_reader(child.pidfd)
         run.exit = child.reap()
+        run.out_of_memory = run.exit.looks_killed and memory.oom_kills() > run.oom_kills
         run.ended_ms = self._clock.now_ms()
         run.duration_ms = round((self._clock.monotonic() - run.started_s) * 1000)
         if run.cause is None:
@@ -345,17 +330,14 @@ class Runner:
             run.take(chunk)
         run.finish_output()
         self._close_output(child)
-        if not leaves_files(run):
-            self._report(run, outcome(run, returned=None, exception=None))
-            return
-        piece = run.piece(whole=True) if run.output_bytes else None
-        concluded = self._flusher.last(run, partial(conclude, run, piece))
-        concluded.add_done_callback(partial(self._concluded, run))
+        if run.output_bytes or run.may_have_result():
+            self._flusher.conclude(run, partial(self._concluded, run))
+        else:
+            self._concluded(run, NOTHING)
 
-    def _concluded(self, run: Run, concluded: "asyncio.Future[tuple[str | None, str | None]]") -> None:
-        returned, exception = concluded.result()
+    def _concluded(self, run: Run, found: Found) -> None:
         if not run.over:
-            self._report(run, outcome(run, returned=returned, exception=exception))
+            self._report(run, outcome(run, found))
 
     def _close_output(self, child: process.Process) -> None:
         if child.output_fd is not None:

@@ -4,10 +4,11 @@ The day is that of the run id's own time, so a run id is enough to find its file
 run that printed or returned something. `retention` removes them.
 """
 
-import logging
 import os
 import re
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,8 +21,6 @@ LARGEST_LOG_BYTES = 64 * 1024 * 1024
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -32,53 +31,52 @@ class Piece:
     head: bytes
     after: bytes
 
-
-class Store:
-    """Makes the directories of one state directory, each once."""
-
-    def __init__(self, state_dir: str) -> None:
-        self._root = os.path.join(os.path.abspath(state_dir), "output")
-        self._made = ""
-
-    def place_for(self, run_id: RunId) -> str:
-        """Return the path of a new run's files without their ending; their directory exists then."""
-        day = day_of(run_id)
-        directory = f"{self._root}/{day}"
-        if self._made != day:
-            made_or_logged(directory)
-            self._made = day
-        return f"{directory}/{run_id}"
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are to write."""
+        return len(self.head) + len(self.after)
 
 
-def made_or_logged(directory: str) -> None:
-    """Make a directory. A disk that refuses costs the run its output or its state, never its start."""
-    try:
-        os.mkdir(directory, 0o700)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
+def place_of(state_dir: str, run_id: RunId) -> str:
+    """Return the path of a run's files without their ending."""
+    return f"{state_dir}/output/{day_of(run_id)}/{run_id}"
+
+
+def make(directories: Iterable[str]) -> Iterator[str]:
+    """Make directories (blocking); yield what goes wrong. It costs a run its output, never its start."""
+    for directory in directories:
         try:
-            os.makedirs(directory, 0o700, exist_ok=True)
+            _make_private(directory)
         except OSError as error:
-            _log.warning("cannot make %s: %s", directory, error.strerror)
-    except OSError as error:
-        _log.warning("cannot make %s: %s", directory, error.strerror)
+            yield f"cannot make {directory}: {error.strerror}"
 
 
-def write_piece(piece: Piece) -> None:
-    """Write a part of a run's output (blocking). On failure the output is lost, and that is logged."""
+def write_piece(piece: Piece) -> str | None:
+    """Write a part of a run's output (blocking); return what went wrong: then it is lost."""
     try:
         fd = _open_to_write(piece.path)
+        try:
+            _write(fd, piece)
+        finally:
+            os.close(fd)
     except OSError as error:
-        _log.warning("cannot write %s: %s", piece.path, error.strerror)
-        return
+        return f"cannot write {piece.path}: {error.strerror}"
+    return None
+
+
+def _write(fd: int, piece: Piece) -> None:
+    at, rest = piece.at, memoryview(piece.head + piece.after)
     try:
-        os.pwrite(fd, piece.head + piece.after, piece.at)
-        os.ftruncate(fd, piece.at + len(piece.head) + len(piece.after))
-    except OSError as error:
-        _log.warning("cannot write %s: %s", piece.path, error.strerror)
-    finally:
-        os.close(fd)
+        while rest:
+            taken = os.pwrite(fd, rest, at)
+            at, rest = at + taken, rest[taken:]
+        os.ftruncate(fd, at)
+    except OSError:
+        if os.fstat(fd).st_size == 0:
+            # An empty file would say that the run has printed nothing.
+            with suppress(OSError):
+                os.unlink(piece.path)
+        raise
 
 
 def read_output(state_dir: str, run_id: str) -> bytes | None:
@@ -92,8 +90,11 @@ def read_result(state_dir: str, run_id: str) -> str | None:
     return None if result is None else result.decode(errors="replace")
 
 
-def read_bounded(path: str | None, limit_bytes: int) -> bytes | None:
-    """Return the first bytes of a regular file, or None. A script may have put anything in its place."""
+def read_bounded(path: str | None, limit_bytes: int, *, private: bool = False) -> bytes | None:
+    """Return the first bytes of a regular file, or None. A script may have put anything in its place.
+
+    `private`: from now on only the user that schedd runs as may read it, whatever the script's umask was.
+    """
     if path is None:
         return None
     try:
@@ -102,7 +103,11 @@ def read_bounded(path: str | None, limit_bytes: int) -> bytes | None:
         return None
     try:
         status = os.fstat(fd)
-        return os.read(fd, min(limit_bytes, status.st_size)) if stat.S_ISREG(status.st_mode) else None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if private:
+            os.fchmod(fd, 0o600)
+        return os.read(fd, min(limit_bytes, status.st_size))
     except OSError:
         return None
     finally:
@@ -137,5 +142,18 @@ def _open_to_write(path: str) -> int:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
         # Somebody tidied up while the run was on.
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        _make_private(os.path.dirname(path))
         return os.open(path, flags, 0o600)
+
+
+def _make_private(directory: str) -> None:
+    """Make a directory and those above it; `os.makedirs` has its mode for the last of them only."""
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(directory):
+            raise
+    except FileNotFoundError:
+        _make_private(os.path.dirname(directory))
+        with suppress(FileExistsError):
+            os.mkdir(directory, 0o700)

@@ -51,8 +51,9 @@ async def test_list_in_a_pipe_is_a_line_of_cells_for_each_script(control, shell)
             "2026-11-24T12:00:00.000Z",
             "timeout",
             "2026-11-24T10:00:00.123Z",
+            "",
         ],
-        ["disabled", "shop/b.py", "0 * * * *", "UTC", "", "", ""],
+        ["disabled", "shop/b.py", "0 * * * *", "UTC", "", "", "", ""],
     ]
 
 
@@ -135,7 +136,7 @@ async def test_runs_shows_what_runs_and_what_is_held(control, shell):
     await shell.ask("trigger", "a.py", "--no-wait")
     told = await shell.ask("runs")
     assert told.rows == [
-        ["running", "a.py", run_id_of(control), "manual", "2026-11-24T10:00:00.123Z", "", "77"]
+        ["running", "a.py", run_id_of(control), "manual", "2026-11-24T10:00:00.123Z", "", "77", ""]
     ]
     control.hold(run_id_of(control))
     assert (await shell.ask("runs")).rows[0][0] == "held"

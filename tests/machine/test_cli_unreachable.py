@@ -113,7 +113,10 @@ async def test_over_http_a_token_is_wanted_and_its_absence_explained(shell, tmp_
     async with serving(tmp_path, FakeControl()) as api:
         told = await shell.ask("list", "--url", api.bound.url)
     assert told.code == 1
-    assert "put a token into SCHEDD_TOKEN" in told.err
+    assert told.err == (
+        f"schedd: the daemon at {api.bound.url} wants a token: put it into SCHEDD_TOKEN "
+        "(`schedd token add NAME` on the daemon's host makes one)\n"
+    )
 
 
 async def test_over_http_the_token_comes_from_the_environment_or_a_file(shell, tmp_path, monkeypatch):
@@ -131,7 +134,10 @@ async def test_a_wrong_token_is_said_to_be_unknown_and_never_shown(shell, tmp_pa
     async with serving(tmp_path, FakeControl()) as api:
         told = await shell.ask("list", "--url", api.bound.url)
     assert told.code == 1
-    assert "the token is not known there" in told.err
+    assert told.err == (
+        f"schedd: the daemon at {api.bound.url} does not know the token "
+        "(`schedd token add NAME` on the daemon's host makes one)\n"
+    )
     assert "schedd_wrong" not in told.err + told.out
 
 

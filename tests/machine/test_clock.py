@@ -1,13 +1,20 @@
 """Every clock keeps the same promises: the host's, and the one of the tests."""
 
 import asyncio
+import errno
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
-from schedd.host.clock import Clock, SystemClock
+from schedd.host.clock import TOGETHER_NS, Clock, SystemClock, TimerFd
 from tests.fakes import LoopClock
+from tests.machine.seccomp import deny
 
 CLOCKS: dict[str, Callable[[], Clock]] = {
     "system": SystemClock,
@@ -64,7 +71,82 @@ async def test_a_closed_alarm_is_silent(clock: Clock) -> None:
     assert rings == []
 
 
+async def test_a_reading_is_what_the_clocks_read_one_by_one(clock: Clock) -> None:
+    before = clock.now_ms(), clock.monotonic()
+    reading = clock.reading()
+    after = clock.now_ms(), clock.monotonic()
+    assert before[0] <= reading.now_ms <= after[0]
+    assert before[1] <= reading.monotonic_s <= after[1]
+
+
+async def test_the_time_asleep_does_not_grow_while_awake(clock: Clock) -> None:
+    first = clock.reading()
+    await asyncio.sleep(0.02)
+    second = clock.reading()
+    assert second.monotonic_s - first.monotonic_s > 0.01
+    assert abs(second.suspended_s - first.suspended_s) <= TOGETHER_NS / 1e9
+
+
 async def test_a_closed_timerfd_gives_its_descriptor_back() -> None:
     before = set(os.listdir("/proc/self/fd"))
     SystemClock().alarm(lambda: None).close()
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+READS = """
+from schedd.host.clock import SystemClock
+read = SystemClock().reading
+print("reading", flush=True)
+distances, until_s = [], read().monotonic_s + 0.25
+while (r := read()).monotonic_s < until_s:
+    distances.append(r.now_ms / 1000 - r.monotonic_s - r.suspended_s)
+print(max(distances) - min(distances))
+"""
+
+
+def test_a_process_that_is_stopped_between_two_clocks_sees_no_step() -> None:
+    with subprocess.Popen([sys.executable, "-c", READS], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "reading\n"
+        while child.poll() is None:
+            child.send_signal(signal.SIGSTOP)
+            time.sleep(2 * TOGETHER_NS / 1e9)
+            child.send_signal(signal.SIGCONT)
+            time.sleep(0.001)
+        apart_s = float(child.stdout.read())
+    assert apart_s <= TOGETHER_NS / 1e9 + 0.001
+
+
+# What the kernel says when somebody sets the clock is said here by a filter of system calls, in a thread of
+# its own: nobody sets a machine's clock for a test.
+
+
+def rings_of(tampered: Callable[[TimerFd], None]) -> list[float]:
+    """Return after how many seconds an alarm that is set to 10 ms ahead rings, on a kernel tampered with."""
+    rings: list[float] = []
+
+    async def wait() -> None:
+        event = asyncio.Event()
+        clock = SystemClock()
+        alarm = clock.alarm(event.set)
+        tampered(alarm)
+        started_s = clock.monotonic()
+        alarm.set(clock.now_ms() + 10)
+        await rung(event)
+        rings.append(clock.monotonic() - started_s)
+        alarm.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(wait()))
+    thread.start()
+    thread.join(10)
+    return rings
+
+
+def test_a_clock_that_is_set_while_somebody_waits_rings() -> None:
+    (rang_s,) = rings_of(lambda alarm: deny("read", fd=alarm._fd, number=errno.ECANCELED))
+    assert rang_s < 5
+
+
+def test_a_clock_that_is_set_just_before_the_alarm_is_set_rings_at_once() -> None:
+    (rang_s,) = rings_of(lambda alarm: deny("timerfd_settime", fd=alarm._fd, number=errno.ECANCELED))
+    assert rang_s < 5

@@ -1,6 +1,7 @@
 """One daemon for one state directory."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from schedd.errors import StateError
 from schedd.ledger.lock import StateLock
+from tests import disks
 
 HOLDER = """
 import sys
@@ -67,3 +69,33 @@ def test_the_lock_does_not_go_to_programs_that_are_started(tmp_path: Path) -> No
     with child:
         StateLock.take(str(tmp_path)).release()
         child.kill()
+
+
+def test_a_directory_that_was_removed_is_made_and_locked_again(tmp_path: Path) -> None:
+    place = tmp_path / "state"
+    with StateLock.take(str(place)) as lock:
+        lock.renew()
+        shutil.rmtree(place)
+        lock.renew()
+        assert place.stat().st_mode & 0o777 == 0o750
+        with pytest.raises(StateError, match=f"pid {os.getpid()}"):
+            StateLock.take(str(place))
+
+
+def test_a_directory_that_another_daemon_has_taken_meanwhile_is_left_to_it(tmp_path: Path) -> None:
+    place = tmp_path / "state"
+    with StateLock.take(str(place)) as lock:
+        shutil.rmtree(place)
+        with StateLock.take(str(place)), pytest.raises(OSError, match="another schedd has taken"):
+            lock.renew()
+        lock.renew()
+
+
+def test_a_bare_mount_point_is_not_taken_for_the_directory(tmp_path: Path) -> None:
+    place = tmp_path / "state"
+    with disks.tmpfs(place, size="64k"):
+        lock = StateLock.take(str(place))
+        disks.unmount(place)
+        with lock, pytest.raises(OSError, match="not mounted any more"):
+            lock.renew()
+    assert list(place.iterdir()) == []

@@ -1,5 +1,7 @@
 """What docs/running.md says is what the code does."""
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -8,9 +10,10 @@ from schedd.runner import environment, leftovers, result, store
 from schedd.runner.languages.choice import NODE_SUFFIXES, PYTHON_SUFFIXES
 from schedd.runner.languages.node import OLDEST
 from schedd.runner.languages.program import SHELLS
-from schedd.runner.runner import SPAWN_PATIENCE_S
+from schedd.runner.turns import PATIENCE_S
 
-TEXT = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "running.md").read_text()
 
 
 def section(title: str) -> str:
@@ -24,7 +27,7 @@ def test_the_table_of_variables_is_the_codes() -> None:
 
 def test_each_end_is_a_status_with_one_of_its_reasons() -> None:
     rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| *`?(\w*)`? *\|", section("How it ends"), re.MULTILINE)
-    assert len(rows) == 8
+    assert len(rows) == 9
     for status, reason in rows:
         assert (not reason and status == "ok") or Reason(reason) in REASONS[Status(status)]
 
@@ -40,5 +43,19 @@ def test_the_numbers_are_the_codes() -> None:
     assert f"first {result.START_CHARS:,} characters" in section("The result")
     assert leftovers.PATIENCE_S == 0.1
     assert "a tenth of a second" in section("How it ends")
-    assert SPAWN_PATIENCE_S == 10
+    assert PATIENCE_S == 10
     assert "up to ten seconds" in section("Many at once")
+
+
+def test_each_sentence_in_the_table_of_faults_is_the_codes_or_the_kernels() -> None:
+    ours = " ".join(path.read_text() for path in (ROOT / "schedd").rglob("*.py"))
+    kernels = {os.strerror(number) for number in errno.errorcode}
+    rows = re.findall(
+        r"^\| [^|]+ \| [^|]+ \| ([^|]+) \| [^|]+ \|$", section("When things fail"), re.MULTILINE
+    )
+    said = {text for row in rows for text in row.split("`")[1::2] if " " in text}
+    assert len(rows) == 19, "eighteen faults and the heading"
+    assert len(said) > 10
+    for text in said:
+        for part in text.split(" …: "):
+            assert part in ours or part in kernels, part

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -138,6 +139,16 @@ async def test_a_leftover_that_ignores_term_is_killed(shop: Workshop) -> None:
     printed = await shop.runner.output(run_id)
     assert printed is not None
     await gone(int(next(line for line in printed.split() if line.isdigit())))
+
+
+async def test_a_leftover_is_ended_though_the_daemon_was_frozen_over_it(shop: Workshop) -> None:
+    run_id = shop.start(shop.script("forks_and_leaves.sh", "sleep 300 &\necho $!\n"))
+    await gone(await shop.pid(run_id))
+    time.sleep(0.35)  # noqa: ASYNC251 - the loop is held, as SIGSTOP holds it: longer than all patience
+    await shop.ended(run_id)
+    left = await shop.runner.output(run_id)
+    assert left is not None
+    assert not alive(int(left))
 
 
 async def test_what_writes_the_last_lines_behind_a_script_gets_the_time(shop: Workshop) -> None:

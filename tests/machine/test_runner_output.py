@@ -43,6 +43,16 @@ async def test_a_silent_run_leaves_no_file(shop: Workshop) -> None:
     assert not [files for _, _, files in os.walk(shop.state / "output") if files]
 
 
+async def test_nobody_else_may_look_at_what_a_run_left(shop: Workshop) -> None:
+    text = 'umask 0; echo printed; echo 1 > "$SCHEDD_RESULT"; mkdir -p "$SCHEDD_STATE_DIR"\n'
+    await shop.ended(shop.start(shop.script("sub/leaves_all.sh", text)))
+    left = [
+        path for top in ("output", "scripts") for path in (shop.state / top, *(shop.state / top).rglob("*"))
+    ]
+    assert {path.suffix for path in left} >= {".log", ".result"}
+    assert [path for path in left if path.stat().st_mode & 0o077] == []
+
+
 async def test_a_flood_is_counted_and_kept_at_both_ends(tmp_path: Path) -> None:
     async with workshop(tmp_path, output_head_bytes=100, output_tail_bytes=100) as shop:
         run_id = shop.start(

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schedd.web import app, query, types
+from schedd.web import app, insight, query, types
 from tests.api import RUNS, SCHEDULES, Answer, Api, serving
 from tests.fake_control import entry
 
 KEYS = {
     f"{SCHEDULES}/history": query.HISTORY_KEYS,
     f"{SCHEDULES}/preview": ("expression", "timezone", "from", "count"),
+    f"{SCHEDULES}/why": insight.WHY_KEYS,
+    f"{SCHEDULES}/gaps": insight.GAPS_KEYS,
     f"{RUNS}/{{runId}}/output": ("follow",),
 }
 GOOD = [
@@ -42,13 +44,14 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+BODY_KEYS = {"scriptPath", "force", "wait", "dry_run", "all", "note", "until", "since", "only"}
 BODIES = st.one_of(
     st.binary(max_size=60),
     st.binary(max_size=20).map(lambda text: b'{"scriptPath": "%s"}' % text),
     JSON.map(lambda value: json.dumps(value).encode()),
     st.dictionaries(
-        st.sampled_from(["scriptPath", "force", "wait", "dry_run", "zz"]),
-        st.one_of(st.sampled_from(["a.py", "../x", True, False, None]), JSON),
+        st.sampled_from(sorted(BODY_KEYS | {"zz"})),
+        st.one_of(st.sampled_from(["a.py", "../x", "2h", "9999-12-31T23:59:59Z", True, False, None]), JSON),
         max_size=4,
     ).map(lambda value: json.dumps(value).encode()),
 )
@@ -149,6 +152,6 @@ def test_no_bytes_on_the_line_are_a_5xx(asked: list[bytes]) -> None:
     fuzzed(ask)
 
 
-@pytest.mark.parametrize("request_type", [types.TriggerRequest, types.ReloadRequest, types.StopRequest])
+@pytest.mark.parametrize("request_type", types.Request.__subclasses__())
 def test_every_request_is_covered_by_the_bodies_above(request_type: type[types.Request]) -> None:
-    assert set(request_type.__struct_encode_fields__) <= {"scriptPath", "force", "wait", "dry_run"}
+    assert set(request_type.__struct_encode_fields__) <= BODY_KEYS

@@ -7,6 +7,7 @@ import pytest
 import schedd
 from schedd.web.control import Phase
 from tests.api import is_error, serving
+from tests.fake_control import NOW_MS
 
 HEALTH = "/api/v1/exec/health"
 
@@ -51,6 +52,27 @@ async def test_ready_says_how_it_is(tmp_path: Path) -> None:
         answer = await api.get("/readyz")
     assert answer.status == 200
     assert (answer.body["schedules"], answer.body["scriptsDir"]) == (1, "/srv/scripts")
+
+
+async def test_ready_tells_of_maintenance_and_of_paused_scripts(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.register("a.py")
+        before = (await api.get("/readyz")).body
+        await api.control.pause("a.py", note=None, until_ms=None, by="x")
+        await api.control.pause(None, note="new disks", until_ms=NOW_MS + 60_000, by="ops")
+        answer = await api.get("/readyz")
+        stranger = await api.get(HEALTH, token=None)
+    assert (before["paused"], before["maintenance"]) == (0, None)
+    assert (answer.status, answer.body["paused"]) == (200, 1)
+    assert answer.body["maintenance"] == {
+        "scriptPath": None,
+        "all": True,
+        "since": "2026-11-24T10:00:00.123Z",
+        "by": "ops",
+        "note": "new disks",
+        "until": "2026-11-24T10:01:00.123Z",
+    }
+    assert b"disks" not in stranger.raw
 
 
 async def test_not_ready_says_why(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from schedd.fire import Outcome, Status
+from schedd.schedule import Catchup, Retry
+from schedd.timetable.instant import Slot
+from schedd.timetable.timetable import Timetable
 from tests.api import INSTANT, SCHEDULES, serving
 from tests.fake_control import NOW_MS, entry
 
@@ -31,6 +34,11 @@ OURS = {
     "words",
     "overlap",
     "catchup",
+    "catchupWithinMs",
+    "deadlineMs",
+    "jitterMs",
+    "retry",
+    "pause",
     "running",
     "held",
     "nextFires",
@@ -136,6 +144,32 @@ async def test_a_disabled_script_has_no_next_fire(tmp_path: Path) -> None:
     assert (item["status"], item["nextFire"], item["nextFires"]) == ("disabled", None, [])
 
 
+async def test_policies_are_those_of_the_header(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.register("plain.py")
+        api.control.register(
+            "careful.py",
+            catchup=Catchup.LAST,
+            catchup_within_ms=7_200_000,
+            deadline_ms=300_000,
+            retry=Retry(limit=3, first_ms=1_000, most_ms=60_000),
+            timetable=Timetable.parse("0 * * * *", "UTC", seed="careful.py", jitter_s=600),
+        )
+        careful, plain = (await api.list())["schedules"]
+    keys = ("catchup", "catchupWithinMs", "deadlineMs", "jitterMs", "retry")
+    assert [plain[key] for key in keys] == ["none", None, None, 0, None]
+    retry = {"limit": 3, "firstMs": 1_000, "mostMs": 60_000}
+    assert [careful[key] for key in keys] == ["last", 7_200_000, 300_000, 600_000, retry]
+
+
+async def test_what_waits_is_counted_apart_from_what_runs(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.register("a.py")
+        await api.control.replay([("a.py", Slot(NOW_MS // 1000 - 60)), ("a.py", Slot(1))], by="x")
+        (item,) = (await api.list())["schedules"]
+    assert (item["status"], item["running"], item["held"]) == ("scheduled", 0, 2)
+
+
 async def test_secrets_and_environment_are_not_shown(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         api.control.register("a.py", guarded=True, secrets=("hunter2",), env=(("PASSWORD", "hunter2"),))
@@ -192,3 +226,19 @@ async def test_a_misspelt_query_key_is_named(tmp_path: Path) -> None:
         answer = await api.get(f"{SCHEDULES}/list?limit=3")
     assert answer.status == 400
     assert "limit" in answer.body["error"]
+
+
+async def test_words_of_tokens_in_what_is_for_everybody_are_replaced(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.register(
+            "s3cret.sh",
+            secrets=("s3cret", "s3cret-longer"),
+            label="with s3cret-longer",
+            description="needs s3cret",
+            tags=("s3cret", "x"),
+        )
+        api.control.register("s3cret-2.sh", secrets=("s3cret",))
+        second, first = (await api.get(f"{SCHEDULES}/list")).body["schedules"]
+    assert (first["name"], first["description"]) == ("with [redacted]", "needs [redacted]")
+    assert (first["tags"], first["scriptRel"]) == (["[redacted]", "x"], "s3cret.sh")
+    assert second["name"] == "s3cret-2"

@@ -38,6 +38,13 @@ async def test_a_clock_change_is_a_warning(tmp_path: Path) -> None:
         assert (await api.get(PREVIEW, params=asked)).body["warnings"]
 
 
+async def test_a_from_before_all_slots_is_clamped_and_echoed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        asked = {"expression": "@yearly", "from": "1901-01-01T00:00:00Z", "count": "1"}
+        body = (await api.get(PREVIEW, params=asked)).body
+    assert (body["from"], body["fires"]) == ("1969-12-31T23:59:59.000Z", ["1970-01-01T00:00:00.000Z"])
+
+
 async def test_a_count_above_1000_is_clamped_and_echoed(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         body = (await api.get(PREVIEW, params={"expression": "@hourly", "count": "5000"})).body

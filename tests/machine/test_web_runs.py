@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schedd.fire import Outcome, RunId, Status
+from schedd.fire import Kind, Outcome, RunId, Status
+from schedd.timetable.instant import Slot
 from tests.api import RUNS, Api, is_error, serving
 from tests.fake_control import NOW_MS, entry
 
@@ -36,10 +37,33 @@ async def test_runs_in_flight_are_listed_with_held_fires(tmp_path: Path) -> None
         "kind": "manual",
         "slot": None,
         "attempt": 1,
+        "due": None,
         "startedAt": "2026-11-24T10:00:00.123Z",
         "pid": 77,
         "timeoutMs": 0,
     }
+
+
+async def test_what_waits_says_why_it_is_there_and_until_when(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        retry, catchup = await started(api), await started(api, "b.py")
+        slot = Slot(NOW_MS // 1000 - 7_200)
+        api.control.hold(retry, kind=Kind.RETRY, slot=slot, attempt=2, due_ms=NOW_MS + 60_000)
+        api.control.hold(catchup, kind=Kind.CATCHUP, slot=slot)
+        first, second = (await api.get(RUNS)).body["runs"]
+    keys = ("state", "kind", "slot", "attempt", "due", "startedAt", "pid")
+    at = "2026-11-24T08:00:00.000Z"
+    assert [first[k] for k in keys] == ["held", "retry", at, 2, "2026-11-24T10:01:00.123Z", None, None]
+    assert [second[k] for k in keys] == ["held", "catchup", at, 1, None, None, None]
+
+
+async def test_however_many_wait_the_list_is_bounded_and_counts_them_all(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        running = await started(api)
+        await api.control.replay([("a.py", Slot(number)) for number in range(1_200)], by="x")
+        body = (await api.get(RUNS)).body
+    assert (body["total"], len(body["runs"])) == (1_201, 1_000)
+    assert body["runs"][0]["runId"] == running
 
 
 async def test_a_run_that_ended_has_its_entry_and_its_whole_result(tmp_path: Path) -> None:

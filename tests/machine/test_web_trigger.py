@@ -131,6 +131,18 @@ async def test_a_guarded_script_wants_force(tmp_path: Path) -> None:
     assert forced.status == 200
 
 
+@pytest.mark.parametrize(("all_of_them", "reason"), [(False, "paused"), (True, "maintenance")])
+async def test_a_paused_script_runs_only_with_force(tmp_path: Path, all_of_them: bool, reason: str) -> None:
+    async with serving(tmp_path) as api:
+        api.control.register("a.py")
+        await api.control.pause(None if all_of_them else "a.py", note=None, until_ms=None, by="x")
+        unforced = await api.trigger("a.py")
+        forced = await api.trigger("a.py", force=True)
+    assert (unforced.status, unforced.body["triggered"]) == (200, False)
+    assert (unforced.body["status"], unforced.body["reason"]) == ("disabled", reason)
+    assert (forced.body["triggered"], forced.body["status"]) == (True, "ok")
+
+
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.DRAINING, Phase.STOPPED])
 async def test_a_daemon_that_is_not_running_fires_nothing(tmp_path: Path, phase: Phase) -> None:
     async with serving(tmp_path) as api:
@@ -214,7 +226,17 @@ async def test_a_key_that_belongs_to_another_script_is_a_409(tmp_path: Path) -> 
         api.control.register("b.py")
         await api.trigger("a.py", headers={"Idempotency-Key": "k"})
         answer = await api.trigger("b.py", headers={"Idempotency-Key": "k"})
-    assert is_error(answer, 409, "CONFLICT")
+    assert is_error(answer, 409, "CONFLICT", "this Idempotency-Key was used for another script")
+    assert answer.body["details"] == {"reason": "a.py"}
+
+
+async def test_a_key_is_kept_as_a_hash_that_is_the_same_each_time(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.register("a.py")
+        await api.trigger("a.py", headers={"Idempotency-Key": "deploy 42"})
+        (kept,) = api.control.keys
+    # Of "admin", NUL, "deploy 42": another hash would make every key of yesterday a new one.
+    assert kept == "3cf49197d6039927759a296e4f21f730"
 
 
 async def test_a_refused_trigger_leaves_its_key_free(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class Child:
         self.settings = base / "schedd.toml"
         self.scripts.mkdir(exist_ok=True)
         self.settings.write_text(settings)
+        self.before: list[str] = []
+        """A command that becomes the daemon, such as setpriv with its options."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def write(self, script: str, text: str) -> Path:
@@ -40,7 +42,7 @@ class Child:
 
     def spawn(self, *flags: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start the daemon without waiting for it."""
-        command = [sys.executable, "-m", "schedd", "serve", "--config", str(self.settings)]
+        command = [*self.before, sys.executable, "-m", "schedd", "serve", "--config", str(self.settings)]
         places = {"scripts-dir": self.scripts, "state-dir": self.state, "socket": self.socket}
         command += [f"--{name}={place}" for name, place in places.items()]
         with self.log.open("ab") as log:
@@ -67,13 +69,15 @@ class Child:
                 pass
             time.sleep(0.01)
 
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def ask(
+        self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
         """Send one request over the Unix socket; return the status and the decoded body."""
         connection = _UnixConnection(str(self.socket))
         try:
             data = None if body is None else json.dumps(body)
-            headers = {} if data is None else {"Content-Type": "application/json"}
-            connection.request(method, path, body=data, headers=headers)
+            sent = {} if data is None else {"Content-Type": "application/json"}
+            connection.request(method, path, body=data, headers=sent | dict(headers or {}))
             answer = connection.getresponse()
             raw = answer.read()
         finally:

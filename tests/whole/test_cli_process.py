@@ -12,12 +12,13 @@ import termios
 
 import pytest
 
-from schedd.fire import Outcome, Status
+from schedd.fire import Outcome, Reason, Status
 from tests.api import serving
 from tests.fake_control import NOW_MS, FakeControl, entry
 from tests.machine.cli import PROGRAM, child_environment
 
 DEADLINE_S = 10
+NAME = "default/cron/cleanup.py"
 ENDED = Outcome(status=Status.OK, ended_ms=NOW_MS)
 
 
@@ -189,6 +190,44 @@ def test_a_narrow_terminal_never_wraps_beyond_its_width():
     shown = on_a_terminal("preview", "* * * * *", columns=40, NO_COLOR="1")
     assert max(map(len, shown.splitlines())) <= 40
     assert "UTC" not in shown.splitlines()[2].split()
+
+
+@pytest.fixture
+async def place(control, tmp_path):
+    """The socket of a daemon with a script, and a run of it in the history."""
+    control.register(NAME)
+    control.entries += [
+        entry(NAME, at_ms=NOW_MS - 1),
+        entry(NAME, at_ms=NOW_MS - 2, status=Status.ERROR, reason=Reason.EXIT, error="exit code 3"),
+    ]
+    async with serving(tmp_path, control, unix=True) as api:
+        yield api.bound.socket_path
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+async def test_a_terminal_of_any_width_shows_run_ids_and_names_whole(control, place, columns):
+    shown = await asyncio.to_thread(
+        on_a_terminal, "history", columns=columns, NO_COLOR="1", SCHEDD_SOCKET=place
+    )
+    titles, ok, failed = shown.splitlines()
+    assert {"Status", "Script", "Run"} <= set(titles.split())
+    assert all(control.entries[n].run_id in line and NAME in line for n, line in enumerate((ok, failed)))
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+async def test_the_list_fits_a_usual_terminal_with_what_matters_most(place, columns):
+    shown = await asyncio.to_thread(on_a_terminal, "list", columns=columns, NO_COLOR="1", SCHEDD_SOCKET=place)
+    titles, line = shown.splitlines()
+    assert {"Status", "Script", "Next", "Last"} <= set(titles.split())
+    assert NAME in line
+    assert max(map(len, (titles, line))) <= columns
+
+
+@pytest.mark.parametrize(("printed", "told"), [(0, False), (12, True)])
+async def test_how_to_see_an_output_is_only_said_when_there_is_one(control, place, printed, told):
+    control.ends_at_once = Outcome(status=Status.OK, ended_ms=NOW_MS, output_bytes=printed)
+    shown = await asyncio.to_thread(on_a_terminal, "trigger", NAME, SCHEDD_SOCKET=place)
+    assert ("schedd output" in shown) is told
 
 
 def test_a_terminal_without_our_signs_gets_escapes_and_no_traceback(tmp_path):

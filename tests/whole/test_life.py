@@ -77,6 +77,19 @@ def test_hang_up_reads_the_scripts_again(child: Child) -> None:
     child.wait_for_lines(1, status="ok")
 
 
+def test_the_last_good_registration_outlives_the_daemon(child: Child) -> None:
+    path = child.write("ticks.sh", "#!/bin/sh\n# @schedule @every 1s\n# @token secret-word\necho $0\n")
+    child.start()
+    child.wait_for_lines(1, status="ok")
+    path.write_text(path.read_text().replace("@every 1s", "every blue moon"))
+    child.kill()
+    assert "secret-word" not in (child.state / "ledger.log").read_text()
+    child.start()
+    (listed,) = child.schedules("list")["schedules"]
+    assert (listed["status"], listed["expression"]) == ("stale", "@every 1s")
+    child.wait_for_lines(3, status="ok")
+
+
 def test_term_waits_for_the_runs_and_dies_of_the_signal(child: Child) -> None:
     child.write("naps.sh", "#!/bin/sh\n# @schedule 0 0 1 1 *\nsleep 1; echo done\n")
     child.start()

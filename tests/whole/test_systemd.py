@@ -208,6 +208,19 @@ def test_a_configuration_that_cannot_work_is_said_and_not_tried_again(service: L
     assert any("drian" in entry["MESSAGE"] for entry in entries(service, "--unit=schedd"))
 
 
+@pytest.mark.parametrize(
+    ("shell", "path"),
+    [
+        ("bash", "share/bash-completion/completions/schedd"),
+        ("zsh", "share/zsh/site-functions/_schedd"),
+        ("fish", "share/fish/vendor_completions.d/schedd.fish"),
+    ],
+)
+def test_each_shell_finds_its_completion(staged: Path, shell: str, path: str) -> None:
+    loader = (staged / f"{PREFIX.lstrip('/')}/{path}").read_text()
+    assert f"Completion of schedd for {shell}: /usr/local/{path}\n" in loader
+
+
 def test_uninstall_takes_back_all_but_what_is_the_administrators(staged: Path) -> None:
     make("uninstall", staged)
     left = {os.path.join(directory, name) for directory, _, names in os.walk(staged) for name in names}
