@@ -5,6 +5,8 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
+import msgspec
+
 from schedd import fire
 from schedd.errors import TimetableError
 from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status
@@ -39,9 +41,10 @@ def fact_of(
     """
     match action:
         case actions.Start(fire=f):
-            return _claimed(f, now_ms, keys.get(f.run_id))
+            return facts.Claimed.of(f, at=now_ms, key=keys.get(f.run_id))
         case actions.Hold(fire=f, due_ms=due_ms):
-            return _held(f, now_ms, due_ms, keys.get(f.run_id))
+            held = facts.Held.of(f, at=now_ms, key=keys.get(f.run_id))
+            return msgspec.structs.replace(held, due=due_ms)
         case actions.Close():
             entry = entry_of(action, now_ms=now_ms, host=host)
             return facts.Ended(entry=entry, key=keys.get(entry.run_id))
@@ -247,30 +250,3 @@ def _stretch(told: facts.Stretch) -> actions.Open:
 
 def _pause(told: facts.Paused) -> Pause:
     return Pause(script=told.path, since_ms=told.at, by=told.by, note=told.note, until_ms=told.until)
-
-
-def _claimed(f: Fire, at_ms: int, key: str | None) -> facts.Claimed:
-    return facts.Claimed(
-        at=at_ms,
-        run_id=f.run_id,
-        path=f.script,
-        expression=f.expression,
-        kind=f.kind,
-        slot=f.slot,
-        attempt=f.attempt,
-        key=key,
-    )
-
-
-def _held(f: Fire, at_ms: int, due_ms: int | None, key: str | None) -> facts.Held:
-    return facts.Held(
-        at=at_ms,
-        run_id=f.run_id,
-        path=f.script,
-        expression=f.expression,
-        kind=f.kind,
-        slot=f.slot,
-        attempt=f.attempt,
-        due=due_ms,
-        key=key,
-    )

@@ -8,6 +8,7 @@ Folding the facts of the current segment, the first of which is a checkpoint of 
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Self
 
 import msgspec
 
@@ -49,8 +50,8 @@ class Unregistered(Fact, frozen=True, tag="unregistered"):
     path: str
 
 
-class Claimed(Fact, frozen=True, tag="claimed"):
-    """The fire was taken; written before its run starts."""
+class OfFire(Fact, frozen=True):
+    """A fact that names a whole fire."""
 
     at: int
     run_id: RunId
@@ -62,28 +63,34 @@ class Claimed(Fact, frozen=True, tag="claimed"):
     key: str | None = None
     """Who asks for a fire under this key again gets this one; in the first fact of a fire."""
 
+    @classmethod
+    def of(cls, fire: Fire, *, at: int, key: str | None) -> Self:
+        """Return the fact about this fire."""
+        return cls(
+            at=at,
+            run_id=fire.run_id,
+            path=fire.script,
+            expression=fire.expression,
+            kind=fire.kind,
+            slot=fire.slot,
+            attempt=fire.attempt,
+            key=key,
+        )
+
     def fire(self) -> Fire:
-        """Return the fire that was claimed."""
+        """Return the fire that it is about."""
         return Fire(self.run_id, self.path, self.expression, self.kind, self.slot, self.attempt)
 
 
-class Held(Fact, frozen=True, tag="held"):
-    """The fire waits behind a running one; a later claim or end with the same runId settles it."""
+class Claimed(OfFire, frozen=True, tag="claimed"):
+    """The fire was taken; written before its run starts."""
 
-    at: int
-    run_id: RunId
-    path: str
-    expression: str
-    kind: Kind
-    slot: Slot | None = None
-    attempt: int = 1
+
+class Held(OfFire, frozen=True, tag="held"):
+    """The fire waits; a later claim or end with the same runId settles it."""
+
     due: int | None = None
     """It does not start before this, in ms since the epoch (a retry)."""
-    key: str | None = None
-
-    def fire(self) -> Fire:
-        """Return the fire that waits."""
-        return Fire(self.run_id, self.path, self.expression, self.kind, self.slot, self.attempt)
 
 
 class Stretch(Fact, frozen=True, tag="stretch"):
