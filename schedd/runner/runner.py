@@ -282,7 +282,7 @@ class Runner:
         limit_ms = run.launch.timeout_ms
         if limit_ms:
             cause = Cause(
-                Status.TIMEOUT, Reason.TIMEOUT, f"ran longer than its limit of {limit_ms / 1000:g} seconds"
+                Status.TIMEOUT, Reason.TIMEOUT, f"ran longer than its limit of {limit_ms / 1000:g} s"
             )
             run.set_timer(self._loop.call_later(limit_ms / 1000, self._end, run, cause))
 

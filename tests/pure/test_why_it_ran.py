@@ -63,14 +63,14 @@ def test_a_run_that_was_killed() -> None:
 
 
 def test_a_run_that_took_too_long() -> None:
-    error = "ran longer than its limit of 30 seconds"
+    error = "ran longer than its limit of 30 s"
     past = Past(
         lines=[line(Status.TIMEOUT, Reason.TIMEOUT, at=TUE, started=TUE, ended=f"{TUE}:30", error=error)]
     )
     assert past.why().word is Word.TIMED_OUT
     assert past.why().sentence == (
         "shop/export.sh ran for its slot of Tue 2026-11-24 02:30 CET and was stopped after 30 s: it ran "
-        "longer than its limit of 30 seconds."
+        "longer than its limit of 30 s."
     )
 
 
