@@ -108,6 +108,13 @@ class Conservation(RuleBasedStateMachine):
         if then_reload:
             self.reload()
 
+    @precondition(lambda self: self.files)
+    @rule(data=st.data())
+    def a_script_is_switched_on_or_off(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.files)))
+        self.files[name] = replace(self.files[name], enabled=not self.files[name].enabled, sha256="switched")
+        self.reload()
+
     @rule(name=st.sampled_from(NAMES), then_reload=st.booleans())
     def a_script_is_deleted(self, name: str, then_reload: bool) -> None:
         self.files.pop(name, None)
