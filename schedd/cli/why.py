@@ -18,7 +18,7 @@ from schedd.timetable import zone as zones
 from schedd.timetable.instant import from_ms, to_ms
 
 DAY_MS = 86_400_000
-ONLY = click.Choice(["missed", "failed", "all"])
+ONLY = click.Choice(["missing", "failed", "all"])
 STYLES = {
     "ran_ok": ("✓", GOOD),
     "running": ("▶", GOOD),
@@ -82,7 +82,7 @@ def why_verb(
 @click.option("--since", type=Moment(), help="From this instant on, or this long ago.  [default: 1d]")
 @click.option("--until", type=Moment(), help="Before this instant, or this long ago.  [default: now]")
 @click.option("--script", metavar="SCRIPT", help="Only this script: its path, relative or absolute.")
-@click.option("--only", type=ONLY, help="Only what was missed, or only what failed.  [default: all]")
+@click.option("--only", type=ONLY, help="Only what is missing, or only what failed.  [default: all]")
 @json_option
 @daemon_options
 def gaps_verb(
@@ -113,7 +113,7 @@ def gaps_verb(
 
 
 @click.command("replay")
-@click.option("--only", type=ONLY, default="missed", show_default=True, help="Which gaps are run.")
+@click.option("--only", type=ONLY, default="missing", show_default=True, help="Which gaps are run.")
 @click.option("--since", type=Moment(), help="From this instant on, or this long ago.  [default: 1d]")
 @click.option("--until", type=Moment(), help="Before this instant, or this long ago.  [default: now]")
 @click.option("--script", metavar="SCRIPT", help="Only this script: its path, relative or absolute.")

@@ -213,6 +213,9 @@ class Front:
     async def replay(self, slots: Sequence[tuple[str, Slot]], *, by: str) -> Sequence[Fire]:
         """Queue fires of kind replay; return those that were made. Raises RefusedError."""
         self._require_running()
+        if self._ledger.failing:
+            # What ran is not on the disk yet, and would look as if it had been missed.
+            raise RefusedError(Why.UNAVAILABLE, f"not now: {'; '.join(self._ledger.failing)}")
         return await self._asked(lambda reply: ReplayAsked(slots, by, reply))
 
     async def _asked(self, message: "Callable[[asyncio.Future[T]], Message]") -> T:

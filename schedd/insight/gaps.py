@@ -27,7 +27,7 @@ SETTLE_S = 2
 class Only(StrEnum):
     """Which gaps are wanted."""
 
-    MISSED = "missed"
+    MISSING = "missing"
     """Nobody was there to decide, or nothing is on record."""
     FAILED = "failed"
     """It ran, or was to run, and ended as an error or a timeout."""
@@ -240,7 +240,7 @@ class _Row:
 def _wanted(gap: Gap, only: Only) -> bool:
     missed = gap.status is None or gap.reason is Reason.MISSED
     match only:
-        case Only.MISSED:
+        case Only.MISSING:
             return missed
         case Only.FAILED:
             return not missed and gap.status in (Status.ERROR, Status.TIMEOUT)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from schedd.fire import Fire
 from schedd.insight import inquiry
 from schedd.insight.case import Asked
 from schedd.insight.gaps import Gap, Gaps, Only
-from schedd.insight.verdict import Verdict
+from schedd.insight.verdict import Verdict, Word
 from schedd.timetable.instant import Slot, from_ms, from_slot
 from schedd.web import answers, audit, auth, body, query, schedules, state
 from schedd.web.auth import Caller
@@ -54,6 +55,10 @@ async def why(request: web.Request) -> web.Response:
     auth.require_script(caller, script)
     asked = _asked(given)
     verdict = await inquiry.ask_why(here.control, script, asked, problem=_problem(here.control, script))
+    reasons = here.control.health().reasons
+    if verdict.word is Word.UNKNOWN and reasons:
+        told = f"{verdict.sentence.removesuffix('.')}; it may not be on the disk yet: {'; '.join(reasons)}."
+        verdict = replace(verdict, sentence=told)
     return answers.found(request, _verdict(verdict))
 
 

@@ -62,7 +62,7 @@ class ReplayRequest(Request, frozen=True, rename={"script_path": "scriptPath"}, 
     since: str
     until: str | None = None
     script_path: str | None = None
-    only: str = "missed"
+    only: str = "missing"
     dry_run: bool = False
 
 

@@ -73,7 +73,7 @@ async def test_gaps_are_findings(control, shell):
 
 
 async def test_no_gaps_are_no_findings(shell):
-    told = await shell.ask("gaps", "--since", slot_text(-3), "--only", "missed")
+    told = await shell.ask("gaps", "--since", slot_text(-3), "--only", "missing")
     assert (told.code, told.out) == (0, "")
 
 

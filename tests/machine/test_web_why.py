@@ -202,7 +202,7 @@ async def test_a_replay_queues_a_fire_for_each_gap_oldest_first(tmp_path: Path) 
     async with serving(tmp_path, control) as api:
         body = (await api.post(REPLAY, {"since": slot_text(-3), "until": slot_text(0)})).body
         runs = [run.fire for run in control.runs()]
-    assert (body["total"], body["queued"], body["only"]) == (2, 2, "missed")
+    assert (body["total"], body["queued"], body["only"]) == (2, 2, "missing")
     assert [item["slot"] for item in body["slots"]] == [slot_text(-3), slot_text(-2)]
     assert [item["runId"] for item in body["slots"]] == [run.run_id for run in runs]
     assert {run.kind for run in runs} == {Kind.REPLAY}
@@ -248,7 +248,7 @@ async def test_a_thousand_slots_are_replayed_at_a_time(tmp_path: Path) -> None:
         ({}, "since is required"),
         ({"since": "soon"}, "since must be an ISO 8601 instant such as 2026-01-31T09:00:00Z"),
         ({"since": slot_text(5)}, "since must lie before until, and not in the future"),
-        ({"since": slot_text(-1), "only": "some"}, "only must be one of missed, failed, all"),
+        ({"since": slot_text(-1), "only": "some"}, "only must be one of missing, failed, all"),
         ({"since": slot_text(-1), "dry_run": 1}, "dry_run must be a boolean"),
         ({"since": slot_text(-1), "dryRun": True}, "unknown key 'dryRun'"),
     ],

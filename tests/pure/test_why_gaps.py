@@ -124,7 +124,7 @@ def test_only_what_is_asked_for_is_told() -> None:
         line(Status.SKIPPED_OVERLOAD, 2, Reason.OVERLAP),
     ]
     asked = {only: hours(find(past(), *lines, only=only)) for only in Only}
-    assert asked == {Only.MISSED: [0, 3], Only.FAILED: [1], Only.ALL: [0, 1, 2, 3]}
+    assert asked == {Only.MISSING: [0, 3], Only.FAILED: [1], Only.ALL: [0, 1, 2, 3]}
 
 
 def test_nothing_is_due_before_the_registration_and_after_the_removal() -> None:
@@ -164,7 +164,7 @@ def test_a_slot_in_an_open_stretch_is_told_by_it() -> None:
     told = replace(past(), stretches=(stretch,))
     found = find(told, line(Status.OK, 0))
     assert [(len(gap.slots), gap.reason, gap.run_ids) for gap in found.gaps] == [(3, Reason.PAUSED, ("s",))]
-    assert hours(find(told, line(Status.OK, 0), only=Only.MISSED)) == []
+    assert hours(find(told, line(Status.OK, 0), only=Only.MISSING)) == []
 
 
 def test_what_is_in_flight_is_no_gap_yet() -> None:

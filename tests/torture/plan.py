@@ -242,7 +242,7 @@ class Plan:
         yield Trigger(self._some(12) + self._some(6))
 
     def replays(self) -> Iterator[Action]:
-        only = self._dice.choice(("all", "failed", "missed"))
+        only = self._dice.choice(("all", "failed", "missing"))
         yield Replay(self._some()[0], self._dice.randint(2, 15), only)
 
     def pauses(self) -> Iterator[Action]:

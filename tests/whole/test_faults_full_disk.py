@@ -1,10 +1,12 @@
 """No room on the disk: what is due runs all the same, and is written down when there is room again."""
 
 import resource
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from schedd.timetable import instant
 from tests import disks
 from tests.whole.child import Child
 from tests.whole.witness import Witness, criticals, green, reasons, red, size, until
@@ -25,9 +27,15 @@ def test_a_full_disk_stops_no_script_and_costs_no_line(child: Child, small_disk:
     witness.more(5)
     ballast = disks.fill(child.state)
     red(child, "ledger.log", "No space left on device")
-    witness.more(10)
+    then = instant.from_slot(int(time.time()) + 1)
+    witness.more(20)
     assert len(criticals(child)) == 1
     assert "No space left on device" in criticals(child)[0]
+    # Nobody is told that what runs was missed, and nothing is run again for that.
+    why = child.schedules(f"why?scriptPath=ticks_0.sh&at={then}")
+    assert "it may not be on the disk yet: cannot write" in why["sentence"]
+    status, answer = child.ask("POST", "/api/v1/exec/schedules/replay", {"since": then, "only": "missing"})
+    assert status == 503, answer
     ballast.unlink()
     green(child)
     witness.more(5)
