@@ -43,8 +43,9 @@ PYTHON
 cat <<EOF_BANNER
 schedd at http://127.0.0.1:$port/   token: $(cat "$token_file")
 In another terminal:
-    $bin/schedd list --socket $socket
-    $bin/schedd history --socket $socket
+    export SCHEDD_SOCKET=$PWD/$socket
+    $bin/schedd list
+    $bin/schedd history -f
     curl -H "Authorization: Bearer \$(cat $token_file)" http://127.0.0.1:$port/api/v1/exec/schedules/list
 ^C drains and stops.
 
