@@ -141,7 +141,7 @@ def test_a_run_that_outlives_a_killed_daemon_is_stopped_before_the_next_one_star
     assert alive("31.4159")
     child.start()
     assert not alive("31.4159")
-    (line,) = child.lines()
+    (line,) = child.wait_for_lines(1)
     assert (line["runId"], line["status"], line["reason"]) == (run_id, "error", "interrupted")
 
 
