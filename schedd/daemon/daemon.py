@@ -36,6 +36,7 @@ from schedd.host.clock import Clock
 from schedd.host.journald import Event, about
 from schedd.host.systemd import Notifier
 from schedd.ledger import facts
+from schedd.planner import backlog
 from schedd.planner.actions import Action, Start, Stop
 from schedd.planner.planner import Planner
 from schedd.runner.launch import Launch
@@ -47,8 +48,6 @@ log = logging.getLogger("schedd")
 
 HEARTBEAT_S = 30
 """The longest sleep: no trust in timers, and a sign of life for the watchdog."""
-PRESSED_PERCENT = 40.0
-"""Above this pressure (proc(5), some avg10) what is caught up goes one by one, above twice this it waits."""
 
 
 class Daemon:
@@ -219,8 +218,7 @@ class Daemon:
 
     async def _rang(self, now_ms: int) -> None:
         pressure = self._pressure() if self.planner.held_count else 0.0
-        at_once = 4 if pressure < PRESSED_PERCENT else int(pressure < 2 * PRESSED_PERCENT)
-        self.planner.pace(at_once)
+        self.planner.pace(backlog.at_once_under(pressure))
         actions = self.planner.tick(now_ms) + self.planner.expire(now_ms)
         record.tell_caught_up(actions)
         await self._carry_out(actions, now_ms)

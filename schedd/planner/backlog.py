@@ -15,6 +15,8 @@ from schedd.timetable.instant import Slot
 
 AT_ONCE = 4
 """So many of them run at the same time, at the most."""
+PRESSED_PERCENT = 40.0
+"""Above this pressure (proc(5), some avg10) they go one by one, above twice this they wait."""
 KINDS = (Kind.CATCHUP, Kind.REPLAY)
 
 
@@ -79,6 +81,13 @@ class Backlog:
     def _forget(self, script: str) -> None:
         del self._fires[script]
         del self._order[bisect.bisect_left(self._order, (_rank(script), script))]
+
+
+def at_once_under(pressure_percent: float) -> int:
+    """Return how many may run at the same time on a host under this pressure."""
+    if pressure_percent < PRESSED_PERCENT:
+        return AT_ONCE
+    return int(pressure_percent < 2 * PRESSED_PERCENT)
 
 
 def _rank(script: str) -> bytes:

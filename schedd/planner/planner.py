@@ -140,11 +140,11 @@ class Planner:
             self._quiet.pauses.begin(pause)
         for old in past.registered:
             current = schedules.get(old.script)
-            same = current is not None and current.timetable == old.timetable
-            same = same and current is not None and current.enabled == old.enabled
+            if current is not None and (current.timetable, current.enabled) != (old.timetable, old.enabled):
+                current = None
             after = max(Slot(old.registered_at_ms // 1000), self._watermark or Slot(0))
             after = max(after, past.beyond.get(old.script, Slot(0)))
-            self._registry.remember(old, current if same else None, after=after)
+            self._registry.remember(old, current, after=after)
         for stretch in past.stretches:
             self._resume_stretch(stretch, past)
         actions: list[Action] = []
