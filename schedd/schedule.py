@@ -43,6 +43,81 @@ class Retry:
         return min(self.first_ms << min(attempt - 1, 40), self.most_ms)
 
 
+class Mode(StrEnum):
+    """Whether a script's interpreter is started for each run, or waits for it."""
+
+    COLD = "cold"
+    WARM = "warm"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A name that scripts share: never more than `slots` runs of all of them at once (`@lock`)."""
+
+    name: str
+    slots: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run may use at most (`@memory @cpu @pids @files`); None = no such limit."""
+
+    memory_bytes: int | None = None
+    cpu_percent: int | None = None
+    """Of one processor; 200 = two whole ones."""
+    pids: int | None = None
+    files: int | None = None
+    """Open descriptors of each process."""
+
+    def __bool__(self) -> bool:
+        return self != Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What has to be there before a run is started (`@requires`)."""
+
+    kind: str
+    """`cmd` (a program on PATH), `file` (a path) or `env` (a variable of the script's environment)."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What a run has to bring about, besides ending, to be `ok` (`@expect`). One of the four is set."""
+
+    text: str
+    """As written, for sentences."""
+    exit_codes: tuple[int, ...] = ()
+    stdout: str | None = None
+    """A regular expression that has to be found in the output."""
+    json: "JsonTest | None" = None
+    file: "FileTest | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonTest:
+    """Compares a member of the result with a JSON value."""
+
+    path: tuple[str | int, ...]
+    """`.rows[0].n` is ("rows", 0, "n")."""
+    operator: str
+    """One of `==` `!=` `<` `<=` `>` `>=`; empty = it has only to be there and not be false or null."""
+    value: str | int | float | bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTest:
+    """Looks at a file after the run. Bounds are inclusive of nothing: `>` and `<`."""
+
+    path: str
+    """Absolute."""
+    larger_than_bytes: int | None = None
+    smaller_than_bytes: int | None = None
+    younger_than_ms: int | None = None
+    older_than_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class FileStamp:
     """Tells whether a file is the one that was read, without reading it."""
@@ -92,6 +167,17 @@ class Schedule:
     nice: int | None = None
     runtime: str | None = None
     """`python`, `node`, `program`, an interpreter's absolute path, or None = by extension, else shebang."""
+    mode: Mode | None = None
+    """None = warm where the runtime can."""
+    lock: Lock | None = None
+    limits: Limits = Limits()
+    user: str | None = None
+    """Whom it runs as; None = the daemon's user."""
+    group: str | None = None
+    detach: bool = False
+    """What the script leaves running is left alone when it has ended."""
+    requires: tuple[Requirement, ...] = ()
+    expect: tuple[Expectation, ...] = ()
     sha256: str
     """Of the whole file as it was registered."""
     stamp: FileStamp
