@@ -26,6 +26,7 @@ from schedd.ledger.lock import StateLock
 from schedd.planner.planner import Planner
 from schedd.runner import orphans, retention
 from schedd.runner.runner import Runner
+from schedd.runner.starts import Means
 from schedd.timetable import zone
 from schedd.web import app
 from schedd.web.auth import Access
@@ -142,10 +143,8 @@ async def _runner(
         grace_s=config.grace_ms / 1000,
         output_head_bytes=config.output_head_bytes,
         output_tail_bytes=config.output_tail_bytes,
-        python=config.python,
-        node=config.node,
-        path_env=config.path,
         redact=config.redact,
+        means=_means(config),
     )
     try:
         yield runner
@@ -158,11 +157,13 @@ def _apply_to_runner(runner: Runner, config: Config) -> None:
         grace_s=config.grace_ms / 1000,
         output_head_bytes=config.output_head_bytes,
         output_tail_bytes=config.output_tail_bytes,
-        python=config.python,
-        node=config.node,
-        path_env=config.path,
         redact=config.redact,
+        means=_means(config),
     )
+
+
+def _means(config: Config) -> Means:
+    return Means(path_env=config.path, python=config.python, node=config.node)
 
 
 def _prune(config: Config, clock: SystemClock, keep: Collection[RunId]) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 
 from schedd.host.clock import Clock
 from schedd.runner import process
+from schedd.runner.child import Child
 
 PATIENCE_S = 0.1
 """What a leftover has to end by itself, and again after TERM, and again after KILL."""
@@ -31,7 +32,7 @@ QUICK_S = 0.05
 class _Group:
     """What is left of a child, and how far its end has come."""
 
-    child: process.Process
+    child: Child
     gone: Callable[[], None]
     quick_until_s: float
     patient_until_s: float
@@ -47,7 +48,7 @@ class Leftovers:
         self._loop = loop
         self._clock = clock
 
-    def see_off(self, child: process.Process, *, patience_s: float, gone: Callable[[], None]) -> None:
+    def see_off(self, child: Child, *, patience_s: float, gone: Callable[[], None]) -> None:
         """Call `gone`, perhaps at once, when nothing of the group is left; end what does not end.
 
         `patience_s` is for ending by itself.

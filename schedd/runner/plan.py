@@ -13,6 +13,7 @@ from io import BufferedReader
 from schedd.errors import ScheddError
 from schedd.runner.command import TRANSIENT
 from schedd.runner.languages.choice import Languages
+from schedd.runner.order import Identity, Warm
 from schedd.schedule import FileStamp, Schedule
 
 READ_BYTES = 1024 * 1024
@@ -30,6 +31,11 @@ class Plan:
     stamp: FileStamp
     sha256: str
     argv: tuple[str, ...]
+    """Of a cold start."""
+    warm: Warm | None = None
+    """How an interpreter that waits takes it in; None = it has to be started cold."""
+    identity: Identity | None = None
+    """Whom it runs as; None = the daemon's user."""
 
 
 def make(schedule: Schedule, languages: Languages) -> Plan:

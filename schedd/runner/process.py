@@ -13,71 +13,28 @@ Rejected: asyncio's own subprocesses (up to 3.13 they wait for the pipe, and the
 os.posix_spawn (no working directory), a fork server (a second thing that can die).
 """
 
+import asyncio
 import contextlib
 import errno
 import os
 import resource
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from schedd.runner.child import Answer, Child, Exit, signal_name
 from schedd.runner.command import CannotStartError
-
-CHUNK_BYTES = 64 * 1024
-"""What a pipe holds; one read for each turn of the loop, so that a flood cannot keep others waiting."""
-
-DRAIN_READS = 17
-"""At the end, what is in the pipe is read at once: at most 1 MiB, which is the most a pipe can hold."""
-
-KILLED_CODE = 128 + signal.SIGKILL
-"""What a shell exits with when SIGKILL has ended its last command."""
+from schedd.runner.order import Order
 
 RSS_SLACK_KB = 1024
 """The kernel counts pages in batches for each processor, so two readings of the same size differ a little."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a process ended: an exit code or the name of a signal; what it used."""
-
-    code: int | None
-    signal: str | None
-    cpu_ms: int
-    max_rss_kb: int | None
-    """Peak memory; None when it was not above the daemon's own, which hides it (see `_peak`)."""
-
-    @property
-    def looks_killed(self) -> bool:
-        """Whether SIGKILL ended it, or a child of it and the shell passes that on."""
-        return self.signal == "SIGKILL" or self.code == KILLED_CODE
-
-
-class Process:
-    """A running child. Owns two descriptors, both given back by `close`."""
+class Process(Child):
+    """A child of the daemon. Owns two descriptors, both given back by `close`."""
 
     def __init__(self, *, pid: int, pidfd: int, output_fd: int) -> None:
-        self.pid = pid
+        super().__init__(pid=pid, output_fd=output_fd)
         self.pidfd = pidfd
-        self.output_fd: int | None = output_fd
-
-    def signal_group(self, number: int) -> None:
-        """Signal the child and all that stayed in its group; nothing happens when all are gone."""
-        try:
-            os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            # PermissionError: what is left runs as somebody else, who is beyond our reach.
-            return
-
-    def group_is_gone(self) -> bool:
-        """Whether nothing is left of the group. The child itself counts until it is reaped."""
-        try:
-            os.killpg(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
 
     def reap(self) -> Exit:
         """Collect the child, whose pidfd has become readable."""
@@ -85,30 +42,39 @@ class Process:
         code = os.waitstatus_to_exitcode(status)
         return Exit(
             code if code >= 0 else None,
-            None if code >= 0 else _signal_name(-code),
+            None if code >= 0 else signal_name(-code),
             round((usage.ru_utime + usage.ru_stime) * 1000),
             _peak(usage.ru_maxrss),
         )
 
-    def read(self) -> bytes | None:
-        """Read one chunk of output: empty at its end, None when there is nothing now."""
-        if self.output_fd is None:
-            return b""
-        try:
-            return os.read(self.output_fd, CHUNK_BYTES)
-        except BlockingIOError:
-            return None
-
-    def close_output(self) -> None:
-        """Give the pipe back."""
-        if self.output_fd is not None:
-            os.close(self.output_fd)
-            self.output_fd = None
-
     def close(self) -> None:
         """Give both descriptors back."""
-        self.close_output()
+        super().close()
         os.close(self.pidfd)
+
+
+class Cold:
+    """The way of a new process for each run."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, stdin_fd: int, soft_nofile: int) -> None:
+        """`soft_nofile` is the soft limit of open descriptors that children get."""
+        self._loop = loop
+        self._stdin_fd = stdin_fd
+        self._soft_nofile = soft_nofile
+
+    def start(self, order: Order, answer: Answer) -> None:
+        """Start it at once; the event loop is held until it has called exec."""
+        try:
+            child = spawn(order, stdin_fd=self._stdin_fd, soft_nofile=self._soft_nofile)
+        except (CannotStartError, OSError, ValueError) as error:
+            answer.failed(error)
+            return
+        self._loop.add_reader(child.pidfd, self._exited, child, answer)
+        answer.started(child)
+
+    def _exited(self, child: Process, answer: Answer) -> None:
+        self._loop.remove_reader(child.pidfd)
+        answer.exited(child.reap())
 
 
 def raise_descriptor_limit() -> int:
@@ -123,15 +89,7 @@ def raise_descriptor_limit() -> int:
     return soft
 
 
-def spawn(
-    argv: Sequence[str],
-    *,
-    cwd: str,
-    environment: Mapping[str, str],
-    umask: int | None,
-    stdin_fd: int,
-    soft_nofile: int,
-) -> Process:
+def spawn(order: Order, *, stdin_fd: int, soft_nofile: int) -> Process:
     """Start a process, with nothing of the daemon's but its identity.
 
     `soft_nofile` is its soft limit of open descriptors; it is set right after exec, not before, which would
@@ -143,7 +101,7 @@ def spawn(
         # Kept for the pidfd: once there is a child it is too late to find that there is no room to watch it.
         kept_fd = os.dup(stdin_fd)
         try:
-            pid = _popen(argv, cwd, environment, -1 if umask is None else umask, (stdin_fd, write_fd))
+            pid = _popen(order, stdin_fd, write_fd)
         except BaseException:
             os.close(kept_fd)
             raise
@@ -171,17 +129,17 @@ def shed_ignored_signals() -> None:
             signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else _ignored)
 
 
-def explain(error: OSError, argv: Sequence[str], cwd: str) -> str:
+def explain(error: OSError, program: str, cwd: str) -> str:
     """Return one sentence on why a spawn failed."""
     if error.filename == cwd and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
         return f"cannot start in the directory {cwd}: {error.strerror}; create it, or correct @cwd"
     if error.errno == errno.ENOENT:
-        return f"cannot start {argv[0]}: it is not there; install it, or correct the script's #! line"
+        return f"cannot start {program}: it is not there; install it, or correct the script's #! line"
     if error.errno == errno.ENOEXEC:
-        return f"cannot start {argv[0]}: it is neither a program nor a script with a #! line"
+        return f"cannot start {program}: it is neither a program nor a script with a #! line"
     if error.errno == errno.E2BIG:
-        return f"cannot start {argv[0]}: its environment is too large; make @env and @env-file smaller"
-    return f"cannot start {argv[0]}: {error.strerror}"
+        return f"cannot start {program}: its environment is too large; make @env and @env-file smaller"
+    return f"cannot start {program}: {error.strerror}"
 
 
 def alive_in_group(group: int) -> bool:
@@ -220,20 +178,17 @@ def _pidfd_of(pid: int, kept_fd: int) -> int:
         raise CannotStartError(f"ended at once: no descriptor is left to watch it ({error})") from error
 
 
-def _popen(
-    argv: Sequence[str], cwd: str, environment: Mapping[str, str], umask: int, fds: tuple[int, int]
-) -> int:
-    stdin_fd, write_fd = fds
+def _popen(order: Order, stdin_fd: int, write_fd: int) -> int:
     blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
         child = subprocess.Popen(
-            argv,
+            order.argv,
             stdin=stdin_fd,
             stdout=write_fd,
             stderr=write_fd,
-            cwd=cwd,
-            env=environment,
-            umask=umask,
+            cwd=order.cwd,
+            env=order.environment,
+            umask=-1 if order.umask is None else order.umask,
             start_new_session=True,
         )
     finally:
@@ -242,13 +197,6 @@ def _popen(
     # Reaping is ours: without a return code the object would wait for the pid, too.
     child.returncode = 0
     return child.pid
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"
 
 
 def _peak(max_rss_kb: int) -> int | None:

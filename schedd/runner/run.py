@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from schedd.fire import Outcome, Reason, Status
 from schedd.runner import result, store
+from schedd.runner.child import Child, Exit
 from schedd.runner.launch import Launch
 from schedd.runner.output import Follower, HeadAndTail, Redactor
 from schedd.runner.plan import Plan
-from schedd.runner.process import Exit, Process
 
 FOLLOWER_BYTES = 256 * 1024
 """How far a listener may lag behind a run before it gets a gap."""
@@ -43,7 +43,9 @@ class Run:
         """Its directories were there, or were asked for."""
         self.place = ""
         """Path of its files, without their ending."""
-        self.process: Process | None = None
+        self.ordered = False
+        """Somebody was asked to start it, and has not answered yet."""
+        self.child: Child | None = None
         self.started_ms: int | None = None
         self.started_s = 0.0
         self.cause: Cause | None = None
@@ -91,9 +93,9 @@ class Run:
         """Let go of everything, and tell those who listen that no more will come."""
         self.over = True
         self.set_timer(None)
-        if self.process is not None:
-            self.process.close()
-            self.process = None
+        if self.child is not None:
+            self.child.close()
+            self.child = None
         for news in self._listeners.values():
             news.set()
 
@@ -159,6 +161,8 @@ def outcome(run: Run, found: result.Found) -> Outcome:
 def _verdict(run: Run, exited: Exit, exception: str | None) -> tuple[Status, Reason | None, str | None]:
     if run.cause is not None:
         return run.cause.status, run.cause.reason, run.cause.error
+    if exited.lost is not None:
+        return Status.ERROR, Reason.INTERRUPTED, exited.lost
     if run.out_of_memory:
         error = "killed by the kernel, which was out of memory: on the host, or in the cgroup of the script"
         return Status.ERROR, Reason.OUT_OF_MEMORY, error

@@ -12,7 +12,6 @@ something of it is still alive.
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Collection
@@ -22,14 +21,16 @@ from schedd.fire import REASONS, Ended, Outcome, Reason, RunId, Status
 from schedd.host import memory
 from schedd.host.clock import Clock
 from schedd.host.threads import Threads
-from schedd.runner import environment, leftovers, plan, process, store
-from schedd.runner.command import TRANSIENT, CannotStartError, Tools
+from schedd.runner import leftovers, plan, process, store
+from schedd.runner.child import DRAIN_READS, Answer, Child, Exit, Failure
+from schedd.runner.command import TRANSIENT, CannotStartError
 from schedd.runner.flusher import Flusher
-from schedd.runner.languages.choice import Languages
 from schedd.runner.launch import Launch
+from schedd.runner.order import Order
 from schedd.runner.plan import Plan, UnreadableError
 from schedd.runner.result import NOTHING, Found
 from schedd.runner.run import Cause, Run, outcome, silence
+from schedd.runner.starts import PLAIN, Means, Starts
 from schedd.runner.turns import Turns
 
 UNKILLABLE_S = 5.0
@@ -53,10 +54,8 @@ class Runner:
         grace_s: float = 10.0,
         output_head_bytes: int = 64 * 1024,
         output_tail_bytes: int = 64 * 1024,
-        python: str | None = None,
-        node: str | None = None,
-        path_env: str = environment.DEFAULT_PATH,
         redact: Collection[str] = (),
+        means: Means = PLAIN,
     ) -> None:
         """Take all that is the same for every run.
 
@@ -76,18 +75,15 @@ class Runner:
         self._turns = Turns(self._loop, clock, self._begin)
         self._idle = asyncio.Event()
         self._closed = False
-        self._soft_nofile = process.raise_descriptor_limit()
-        self._null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._starts = Starts(self._loop, state_dir=self._state_dir, means=means)
         if threading.current_thread() is threading.main_thread():
             process.shed_ignored_signals()
         self.adopt(
             grace_s=grace_s,
             output_head_bytes=output_head_bytes,
             output_tail_bytes=output_tail_bytes,
-            python=python,
-            node=node,
-            path_env=path_env,
             redact=redact,
+            means=means,
         )
 
     def adopt(
@@ -96,19 +92,15 @@ class Runner:
         grace_s: float,
         output_head_bytes: int,
         output_tail_bytes: int,
-        python: str | None,
-        node: str | None,
-        path_env: str,
         redact: Collection[str],
+        means: Means,
     ) -> None:
         """Take these settings for the runs that are asked for from now on (they may change with a reload)."""
         self._grace_s = grace_s
         self._head_bytes = output_head_bytes
         self._tail_bytes = output_tail_bytes
         self._redact = tuple(redact)
-        self._languages = Languages(Tools(path_env, python, node))
-        self._nice = shutil.which("nice", path=path_env) or "/usr/bin/nice"
-        self._surroundings = environment.surroundings(path=path_env, state_dir=self._state_dir)
+        self._starts.adopt(means)
         self._plans: dict[str, Plan] = {}
 
     def start(self, launch: Launch) -> None:
@@ -136,9 +128,9 @@ class Runner:
     def live(self) -> tuple[tuple[RunId, int, int], ...]:
         """Return (run id, pid, start in ms since the epoch) of all processes, in the order of their start."""
         return tuple(
-            (run_id, run.process.pid, run.started_ms)
+            (run_id, run.child.pid, run.started_ms)
             for run_id, run in self._runs.items()
-            if run.process is not None and run.started_ms is not None
+            if run.child is not None and run.started_ms is not None
         )
 
     async def output(self, run_id: RunId) -> bytes | None:
@@ -184,7 +176,7 @@ class Runner:
         self._turns.close()
         self._flusher.close()
         self._looking.shutdown()
-        os.close(self._null_fd)
+        self._starts.close()
 
     def _begin(self, run: Run) -> None:
         """Spawn a run whose file is known as it is now; have the file looked at first if it is not."""
@@ -197,7 +189,9 @@ class Runner:
                 return
             known = self._plans.get(schedule.path)
             if known is None or known.stamp != stamp:
-                looked = self._loop.run_in_executor(self._looking, plan.make, schedule, self._languages)
+                looked = self._loop.run_in_executor(
+                    self._looking, plan.make, schedule, self._starts.languages
+                )
                 looked.add_done_callback(partial(self._looked, run, self._plans))
                 return
             run.plan = known
@@ -215,7 +209,10 @@ class Runner:
         To make one may take long, even one that is there; to look for it does not.
         """
         run.place = store.place_of(self._state_dir, run.launch.fire.run_id)
-        wanted = (os.path.dirname(run.place), self._surroundings.state_dir_of(run.launch.schedule.script))
+        wanted = (
+            os.path.dirname(run.place),
+            self._starts.surroundings.state_dir_of(run.launch.schedule.script),
+        )
         return [directory for directory in wanted if not os.path.isdir(directory)]
 
     def _looked(self, run: Run, plans: dict[str, Plan], looked: "asyncio.Future[Plan]") -> None:
@@ -236,69 +233,74 @@ class Runner:
         self._turns.go_on(run)
 
     def _spawn(self, run: Run, how: Plan) -> None:
-        schedule = run.launch.schedule
-        started_ms, started_s = self._clock.now_ms(), self._clock.monotonic()
-        oom_kills = memory.oom_kills()
-        cwd = schedule.cwd or os.path.dirname(schedule.path)
-        argv = how.argv if schedule.nice is None else (self._nice, "-n", str(schedule.nice), *how.argv)
+        run.started_ms, run.started_s = self._clock.now_ms(), self._clock.monotonic()
+        run.oom_kills = memory.oom_kills()
         try:
-            variables = self._surroundings.for_run(
-                run.launch, started_ms=started_ms, result_path=f"{run.place}.result"
-            )
-            child = process.spawn(
-                argv,
-                cwd=cwd,
-                environment=variables,
-                umask=schedule.umask,
-                stdin_fd=self._null_fd,
-                soft_nofile=self._soft_nofile,
-            )
-        except CannotStartError as error:
+            order = self._starts.order(run, how)
+        except (CannotStartError, OSError) as error:
+            self._failed(run, None, error)
+            return
+        run.ordered = True
+        answer = Answer(
+            partial(self._begun, run), partial(self._exited, run), partial(self._failed, run, order)
+        )
+        self._starts.start(order, answer)
+
+    def _failed(self, run: Run, order: Order | None, error: Failure) -> None:
+        """Nothing was started: try again where there was only no room, else say why."""
+        run.ordered, run.started_ms = False, None
+        what = run.launch.schedule.path if order is None else order.argv[0]
+        if run.cause is not None:
+            self._never_ran(run, run.cause)
+        elif isinstance(error, CannotStartError):
             self._refuse(run, error)
-        except ValueError as error:
-            self._refuse(run, CannotStartError(f"cannot start {argv[0]}: {error} in @env or @env-file"))
-        except OSError as error:
-            if error.errno in TRANSIENT:
-                self._no_room(run, error, argv[0])
-            else:
-                # An interpreter may have moved since the plan was made.
-                self._plans.pop(schedule.path, None)
-                self._refuse(run, CannotStartError(process.explain(error, argv, cwd)))
+        elif isinstance(error, ValueError):
+            self._refuse(run, CannotStartError(f"cannot start {what}: {error} in @env or @env-file"))
+        elif error.errno in TRANSIENT:
+            self._no_room(run, error, what)
         else:
-            self._turns.went_well()
-            run.process, run.started_ms, run.started_s = child, started_ms, started_s
-            run.oom_kills = oom_kills
-            self._watch(run, child)
-            self._started(run.launch.fire.run_id, child.pid, started_ms)
+            # An interpreter may have moved since the plan was made.
+            self._plans.pop(run.launch.schedule.path, None)
+            cwd = "" if order is None else order.cwd
+            self._refuse(run, CannotStartError(process.explain(error, what, cwd)))
 
     def _no_room(self, run: Run, error: OSError, what: str) -> None:
         if not self._turns.hold(run, error):
             self._refuse(run, CannotStartError(f"cannot start {what}: {error.strerror}"))
 
-    def _watch(self, run: Run, child: process.Process) -> None:
-        self._loop.add_reader(child.pidfd, self._exited, run, child)
+    def _begun(self, run: Run, child: Child) -> None:
+        """A process runs, and its end will be told."""
+        self._turns.went_well()
+        run.ordered, run.child = False, child
+        assert run.started_ms is not None
         if child.output_fd is not None:
             self._loop.add_reader(child.output_fd, self._readable, run, child)
         limit_ms = run.launch.timeout_ms
-        if limit_ms:
+        if run.cause is not None:
+            self._tell_to_end(run, child)
+        elif limit_ms:
             cause = Cause(
                 Status.TIMEOUT, Reason.TIMEOUT, f"ran longer than its limit of {limit_ms / 1000:g} s"
             )
             run.set_timer(self._loop.call_later(limit_ms / 1000, self._end, run, cause))
+        self._started(run.launch.fire.run_id, child.pid, run.started_ms)
 
     def _end(self, run: Run, cause: Cause) -> None:
         """Tell a run to end, unless it was told so before."""
         if run.cause is not None:
             return
         run.cause = cause
-        if run.process is None:
+        if run.child is not None:
+            self._tell_to_end(run, run.child)
+        elif not run.ordered:
             run.over = True
             self._loop.call_soon(self._never_ran, run, cause)
-            return
-        run.process.signal_group(signal.SIGTERM)
-        run.set_timer(self._loop.call_later(self._grace_s, run.process.signal_group, signal.SIGKILL))
 
-    def _readable(self, run: Run, child: process.Process) -> None:
+    def _tell_to_end(self, run: Run, child: Child) -> None:
+        child.signal_group(signal.SIGTERM)
+        run.set_timer(self._loop.call_later(self._grace_s, child.signal_group, signal.SIGKILL))
+
+    def _readable(self, run: Run, child: Child) -> None:
         chunk = child.read()
         if chunk:
             run.take(chunk)
@@ -306,10 +308,12 @@ class Runner:
         elif chunk is not None:
             self._close_output(child)
 
-    def _exited(self, run: Run, child: process.Process) -> None:
+    def _exited(self, run: Run, how: Exit) -> None:
         """The process has ended; its leftovers may not have."""
-        self._loop.remove_reader(child.pidfd)
-        run.exit = child.reap()
+        child = run.child
+        if child is None or run.over:
+            return  # it was given up before
+        run.exit = how
         run.out_of_memory = run.exit.looks_killed and memory.oom_kills() > run.oom_kills
         run.ended_ms = self._clock.now_ms()
         run.duration_ms = round((self._clock.monotonic() - run.started_s) * 1000)
@@ -318,12 +322,12 @@ class Runner:
         patience_s = leftovers.PATIENCE_S if run.cause is None else self._grace_s
         self._leftovers.see_off(child, patience_s=patience_s, gone=partial(self._finish, run, child))
 
-    def _finish(self, run: Run, child: process.Process) -> None:
+    def _finish(self, run: Run, child: Child) -> None:
         """Read what is left in the pipe, and have files written and read if there are any."""
         if run.over:
             return
         run.set_timer(None)
-        for _ in range(process.DRAIN_READS):
+        for _ in range(DRAIN_READS):
             chunk = child.read()
             if not chunk:
                 break
@@ -339,7 +343,7 @@ class Runner:
         if not run.over:
             self._report(run, outcome(run, found))
 
-    def _close_output(self, child: process.Process) -> None:
+    def _close_output(self, child: Child) -> None:
         if child.output_fd is not None:
             self._loop.remove_reader(child.output_fd)
             child.close_output()
@@ -361,11 +365,10 @@ class Runner:
     def _abandon(self, run: Run) -> None:
         """Report a run whose process cannot be ended, and no longer look at it."""
         assert run.cause is not None
-        pid = None if run.process is None else run.process.pid
+        pid = None if run.child is None else run.child.pid
         _log.error("process %s of run %s did not end after SIGKILL; left alone", pid, run.launch.fire.run_id)
-        if run.process is not None:
-            self._loop.remove_reader(run.process.pidfd)
-            self._close_output(run.process)
+        if run.child is not None:
+            self._close_output(run.child)
         error = f"{run.cause.error}; process {pid} did not end after SIGKILL"
         self._never_ran(run, Cause(run.cause.status, run.cause.reason, error))
 

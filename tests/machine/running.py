@@ -14,6 +14,7 @@ from schedd.host.clock import SystemClock
 from schedd.host.identity import run_ids
 from schedd.runner.launch import Launch
 from schedd.runner.runner import Runner
+from schedd.runner.starts import PLAIN, Means
 from schedd.schedule import FileStamp, Schedule
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
@@ -109,7 +110,7 @@ class Workshop:
 
 
 @contextlib.asynccontextmanager
-async def workshop(root: Path, **settings: Any) -> AsyncIterator[Workshop]:
+async def workshop(root: Path, *, means: Means = PLAIN, **settings: Any) -> AsyncIterator[Workshop]:
     """A workshop with a runner that is closed at the end; `settings` are the runner's."""
     made = Workshop(root)
     made.runner = Runner(
@@ -119,6 +120,7 @@ async def workshop(root: Path, **settings: Any) -> AsyncIterator[Workshop]:
             "started": made.note_start,
             "state_dir": str(made.state),
             "grace_s": 5.0,
+            "means": means,
             **settings,
         }
     )

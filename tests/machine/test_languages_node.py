@@ -12,6 +12,7 @@ import pytest_asyncio
 from schedd.fire import Reason, Status
 from schedd.runner.command import Tools
 from schedd.runner.languages.node import OLDEST, Nodes, packaged
+from schedd.runner.starts import Means
 from tests.machine.running import Workshop, workshop
 
 SLOT = 1_790_000_000
@@ -255,7 +256,7 @@ def fake_node(directory: Path, version: str) -> str:
 
 
 async def test_a_node_that_was_asked_for_but_is_too_old_is_refused(tmp_path: Path) -> None:
-    async with workshop(tmp_path, node=fake_node(tmp_path, "v22.17.1")) as shop:
+    async with workshop(tmp_path, means=Means(node=fake_node(tmp_path, "v22.17.1"))) as shop:
         outcome = await shop.run(shop.script("runs.js", "return 1;\n"))
     assert (outcome.status, outcome.reason) == (Status.ERROR, Reason.SPAWN)
     assert outcome.error == (
@@ -268,14 +269,14 @@ async def test_a_node_that_was_asked_for_but_is_too_old_is_refused(tmp_path: Pat
     ("version", "fits"), [("v22.18.0", True), ("v24.0.0", True), ("v9.99.0", False), ("x", False)]
 )
 async def test_a_version_is_compared_as_numbers(tmp_path: Path, version: str, fits: Any) -> None:
-    async with workshop(tmp_path, node=fake_node(tmp_path, version)) as shop:
+    async with workshop(tmp_path, means=Means(node=fake_node(tmp_path, version))) as shop:
         outcome = await shop.run(shop.script("runs.js", "return 1;\n"))
     assert (outcome.reason is not Reason.SPAWN) == fits
     assert OLDEST == (22, 18)
 
 
 async def test_node_is_asked_for_its_version_once(tmp_path: Path) -> None:
-    async with workshop(tmp_path, node=fake_node(tmp_path, "v20.0.0")) as shop:
+    async with workshop(tmp_path, means=Means(node=fake_node(tmp_path, "v20.0.0"))) as shop:
         for name in ("a.js", "b.js", "c.js"):
             await shop.run(shop.script(name, "return 1;\n"))
     assert (tmp_path / "asked").read_text() == "asked\n"
@@ -285,7 +286,7 @@ async def test_without_any_node_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
-    async with workshop(tmp_path, path_env=str(tmp_path)) as shop:
+    async with workshop(tmp_path, means=Means(path_env=str(tmp_path))) as shop:
         outcome = await shop.run(shop.script("runs.js", "return 1;\n"))
     assert outcome.reason is Reason.SPAWN
     assert outcome.error is not None

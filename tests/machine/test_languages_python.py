@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from schedd.fire import Outcome, Reason, Status
 from schedd.runner.languages.python import LAUNCHER
+from schedd.runner.starts import Means
 from tests.machine.running import Workshop, workshop
 
 PYTHON = "/usr/bin/python3"
@@ -251,7 +252,7 @@ async def test_the_configured_python_runs_what_names_none(tmp_path: Path) -> Non
     fake = tmp_path / "python-configured"
     fake.write_text("#!/bin/sh\necho configured\n")
     fake.chmod(0o755)
-    async with workshop(tmp_path, python=str(fake)) as shop:
+    async with workshop(tmp_path, means=Means(python=str(fake))) as shop:
         for number, line in enumerate(("", "#!/usr/bin/env python3\n")):
             run_id = shop.start(shop.script(f"names_none_{number}.py", line))
             await shop.ended(run_id)
