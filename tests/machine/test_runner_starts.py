@@ -18,6 +18,7 @@ from schedd.fire import Outcome, Reason, Status
 from schedd.host.clock import SystemClock
 from schedd.runner import environment
 from schedd.runner.runner import Runner
+from schedd.runner.starts import PLAIN
 from tests.machine.running import Workshop, children, descriptors, workshop
 
 SLOT = 1_790_000_000
@@ -351,9 +352,7 @@ def _adopt(runner: Runner, **changed: Any) -> None:
         "grace_s": 1.0,
         "output_head_bytes": 100,
         "output_tail_bytes": 100,
-        "python": None,
-        "node": None,
-        "path_env": environment.DEFAULT_PATH,
         "redact": (),
+        "means": PLAIN,
     }
     runner.adopt(**{**settings, **changed})
