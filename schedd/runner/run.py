@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 from schedd.fire import Outcome, Reason, Status
-from schedd.runner import result, store
+from schedd.runner import expect, result, store
 from schedd.runner.child import Child, Exit
 from schedd.runner.launch import Launch
 from schedd.runner.output import Follower, HeadAndTail, Redactor
@@ -135,11 +135,21 @@ async def silence() -> AsyncIterator[bytes]:
         yield chunk
 
 
-def outcome(run: Run, found: result.Found) -> Outcome:
-    """Return how a run whose process has ended ended."""
+def ended_well(run: Run) -> bool:
+    """Whether the process ended by itself, with an exit code that is as good as 0."""
+    exited = run.exit
+    assert exited is not None
+    untroubled = run.cause is None and exited.lost is None and not run.out_of_memory
+    return untroubled and exited.code in expect.fine_codes(run.launch.schedule.expect)
+
+
+def outcome(run: Run, found: result.Found, *, fault: str | None = None) -> Outcome:
+    """Return how a run whose process has ended ended; `fault` is what it did not bring about."""
     exited = run.exit
     assert exited is not None
     status, reason, error = _verdict(run, exited, found.exception)
+    if status is Status.OK and fault is not None:
+        status, reason, error = Status.ERROR, Reason.UNEXPECTED, fault
     return Outcome(
         status=status,
         reason=reason,
@@ -168,7 +178,7 @@ def _verdict(run: Run, exited: Exit, exception: str | None) -> tuple[Status, Rea
         return Status.ERROR, Reason.OUT_OF_MEMORY, error
     if exited.signal is not None:
         return Status.ERROR, Reason.SIGNAL, f"killed by {exited.signal}"
-    if exited.code == 0:
+    if ended_well(run):
         return Status.OK, None, None
     if exception is not None:
         return Status.ERROR, Reason.EXCEPTION, exception

@@ -21,7 +21,7 @@ from schedd.fire import REASONS, Ended, Outcome, Reason, RunId, Status
 from schedd.host import memory
 from schedd.host.clock import Clock
 from schedd.host.threads import Threads
-from schedd.runner import leftovers, plan, process, store
+from schedd.runner import expect, leftovers, plan, process, store
 from schedd.runner.child import DRAIN_READS, Answer, Child, Exit, Failure
 from schedd.runner.command import TRANSIENT, CannotStartError
 from schedd.runner.flusher import Flusher
@@ -29,7 +29,7 @@ from schedd.runner.launch import Launch
 from schedd.runner.order import Order
 from schedd.runner.plan import Plan, UnreadableError
 from schedd.runner.result import NOTHING, Found
-from schedd.runner.run import Cause, Run, outcome, silence
+from schedd.runner.run import Cause, Run, ended_well, outcome, silence
 from schedd.runner.starts import PLAIN, Means, Starts
 from schedd.runner.turns import Turns
 
@@ -71,6 +71,7 @@ class Runner:
         self._flusher = Flusher(self._loop)
         self._leftovers = leftovers.Leftovers(self._loop, clock)
         self._looking = Threads(1, "runner-plan")
+        self._expectations = expect.Expectations(self._loop)
         self._runs: dict[RunId, Run] = {}
         self._turns = Turns(self._loop, clock, self._begin)
         self._idle = asyncio.Event()
@@ -176,6 +177,7 @@ class Runner:
         self._turns.close()
         self._flusher.close()
         self._looking.shutdown()
+        self._expectations.close()
         self._starts.close()
 
     def _begin(self, run: Run) -> None:
@@ -340,8 +342,24 @@ class Runner:
             self._concluded(run, NOTHING)
 
     def _concluded(self, run: Run, found: Found) -> None:
-        if not run.over:
+        """Look at what the script should have brought about, if it ended well."""
+        tests = expect.to_look_at(run.launch.schedule.expect)
+        if run.over:
+            return
+        if not tests or not ended_well(run):
             self._report(run, outcome(run, found))
+            return
+        self._expectations.ask(
+            tests,
+            output=run.output.kept(),
+            result=found.returned,
+            now_ms=run.ended_ms,
+            then=partial(self._judged, run, found),
+        )
+
+    def _judged(self, run: Run, found: Found, fault: str | None) -> None:
+        if not run.over:
+            self._report(run, outcome(run, found, fault=fault))
 
     def _close_output(self, child: Child) -> None:
         if child.output_fd is not None:
