@@ -15,8 +15,8 @@ from schedd.cli import screen
 from schedd.cli.flags import config_option
 from schedd.cli.main import EXIT_FAILED
 from schedd.cli.options import json_option
+from schedd.daemon.settings import defaults_of
 from schedd.scripts.directives import Problem
-from schedd.scripts.registration import Defaults
 from schedd.scripts.scan import Scanner
 
 
@@ -32,8 +32,7 @@ def check_verb(directory: str | None, *, config_file: str | None, as_json: bool)
     """
     settings = config.load(file=config_file)
     root = directory or settings.scripts_dir
-    defaults = Defaults(timezone=settings.timezone, timeout_ms=settings.timeout_ms)
-    found = Scanner(root, defaults=defaults, trusted_uids=_trusted(root)).scan()
+    found = Scanner(root, defaults=defaults_of(settings), trusted_uids=trusted(root)).scan()
     if as_json:
         answer = {
             "scripts": len(found.schedules),
@@ -50,7 +49,8 @@ def check_verb(directory: str | None, *, config_file: str | None, as_json: bool)
     return EXIT_FAILED if found.problems else 0
 
 
-def _trusted(root: str) -> set[int]:
+def trusted(root: str) -> set[int]:
+    """Return whose files are believed: those of who asks, and of the directory's owner."""
     uids = {os.geteuid()}
     with contextlib.suppress(OSError):
         uids.add(os.stat(root).st_uid)

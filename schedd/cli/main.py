@@ -62,6 +62,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
     "Offline": {
         "preview": Verb("preview", "Show when an expression fires."),
         "check": Verb("check", "Check a scripts directory; for git hooks and CI."),
+        "run": Verb("run", "Run a script in the foreground, as the daemon would."),
     },
     "Administration": {
         "serve": Verb("serve", "Run the daemon, in the foreground."),

@@ -144,7 +144,7 @@ async def _runner(
         output_head_bytes=config.output_head_bytes,
         output_tail_bytes=config.output_tail_bytes,
         redact=config.redact,
-        means=_means(config),
+        means=means_of(config),
     )
     try:
         yield runner
@@ -158,11 +158,12 @@ def _apply_to_runner(runner: Runner, config: Config) -> None:
         output_head_bytes=config.output_head_bytes,
         output_tail_bytes=config.output_tail_bytes,
         redact=config.redact,
-        means=_means(config),
+        means=means_of(config),
     )
 
 
-def _means(config: Config) -> Means:
+def means_of(config: Config) -> Means:
+    """Return what starts need of the configuration."""
     return Means(path_env=config.path, python=config.python, node=config.node)
 
 

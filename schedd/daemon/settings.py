@@ -53,19 +53,24 @@ class Settings:
         return (sentence,)
 
 
+def defaults_of(config: Config) -> Defaults:
+    """Return what holds where a header is silent."""
+    return Defaults(timezone=config.timezone, timeout_ms=config.timeout_ms)
+
+
 class LiveScanner:
     """The scanner of the scripts directory, by the defaults and the zone data that hold now."""
 
     def __init__(self, config: Config) -> None:
         self._scripts_dir = config.scripts_dir
         self._zone_data = zone.versions()
-        self._defaults = Defaults(timezone=config.timezone, timeout_ms=config.timeout_ms)
+        self._defaults = defaults_of(config)
         self._scanner = self._new()
 
     def apply(self, config: Config) -> None:
         """Go by other defaults, and by the zone data as it is now on the disk."""
         zone_data = zone.reload()
-        defaults = Defaults(timezone=config.timezone, timeout_ms=config.timeout_ms)
+        defaults = defaults_of(config)
         if (zone_data, defaults) != (self._zone_data, self._defaults):
             self._zone_data, self._defaults = zone_data, defaults
             self._scanner = self._new()
