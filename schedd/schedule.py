@@ -4,6 +4,7 @@ A `Schedule` is what the header of a script says, checked and completed with def
 a reload makes a new one. The planner reads the timetable and the overlap policy, the runner the rest.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,6 +72,37 @@ class Limits:
 
     def __bool__(self) -> bool:
         return self != Limits()
+
+
+class Keeper(StrEnum):
+    """What keeps the runs of a host within a limit."""
+
+    CGROUP = "cgroup"
+    SETRLIMIT = "setrlimit"
+    NOBODY = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepers:
+    """Who keeps which limit."""
+
+    memory: Keeper = Keeper.CGROUP
+    cpu: Keeper = Keeper.CGROUP
+    pids: Keeper = Keeper.CGROUP
+    files: Keeper = Keeper.SETRLIMIT
+
+    @classmethod
+    def by_controllers(cls, controllers: Collection[str]) -> "Keepers":
+        """Return who does it with these controllers of cgroup v2, and setrlimit(2) for what it knows."""
+
+        def keeper(name: str, otherwise: Keeper) -> Keeper:
+            return Keeper.CGROUP if name in controllers else otherwise
+
+        return cls(
+            memory=keeper("memory", Keeper.SETRLIMIT),
+            cpu=keeper("cpu", Keeper.NOBODY),
+            pids=keeper("pids", Keeper.SETRLIMIT),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +224,34 @@ class Schedule:
         """What to call it: the label, else the file's name without its extension."""
         return self.label or self.script.rpartition("/")[2].rpartition(".")[0] or self.script
 
+    @property
+    def vm_cache_key(self) -> str:
+        """Name the script's compiled code: `<subdomain>:<relative path>`; the subdomain is its top directory."""
+        top, below, _ = self.script.partition("/")
+        return f"{top if below else 'default'}:{self.script}"
+
     def timeout_for(self, *, scheduled: bool) -> int:
         """Return the limit of one run in milliseconds (0 = unlimited)."""
         return self.schedule_timeout_ms if scheduled else self.timeout_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a script would not run as it is, or what is odd about it: a sentence, and where."""
+
+    reason: str
+    line: int | None = None
+    column: int | None = None
+    here: bool = False
+    """Another host may have what this one lacks."""
+    directive: str | None = None
+    """Whose fault it is; its line is then where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found out about a script without running it."""
+
+    faults: tuple[Fault, ...] = ()
+    """With one of these it is not registered."""
+    doubts: tuple[Fault, ...] = ()

@@ -17,8 +17,9 @@ from typing import Any
 
 from schedd.config import places as known_places
 from schedd.config import sources, values
+from schedd.config.address import Address
 from schedd.config.places import Places
-from schedd.config.settings import BY_NAME, SETTINGS, Address, Config, LogLevel, Origin, Plain, Setting
+from schedd.config.settings import BY_NAME, SETTINGS, Config, LogLevel, Origin, Plain, Setting
 from schedd.errors import ConfigError
 
 __all__ = ["SETTINGS", "Address", "Config", "LogLevel", "Origin", "Places", "Setting", "changed", "load"]
@@ -96,9 +97,11 @@ def _settle(given: list[sources.Given]) -> tuple[Config | None, list[str]]:
 
 
 def _contradictions(config: Config, places: Mapping[str, str]) -> list[str]:
-    listen = config.listen
-    if listen is not None and not listen.loopback and not config.behind_proxy:
-        advice = "put a proxy with TLS before it and set behind_proxy = true, or listen on 127.0.0.1"
-        found = f"{listen} can be reached from other hosts, and the API has no TLS of its own"
+    listen, encrypted = config.listen, config.tls_cert is not None
+    if config.tls_key is not None and not encrypted:
+        return [f"{places['tls_key']}: tls_key: a key without a certificate; set tls_cert too"]
+    if listen is not None and not listen.loopback and not config.behind_proxy and not encrypted:
+        advice = "set tls_cert, or put a proxy with TLS before it and set behind_proxy = true"
+        found = f"{listen} can be reached from other hosts, and would not be encrypted"
         return [f"{places['listen']}: listen: {found}; {advice}"]
     return []

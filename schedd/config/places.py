@@ -30,6 +30,7 @@ class Places:
         """The settings whose defaults depend on the place."""
         return {
             "scripts_dir": os.path.join(self.config_dir, "scripts"),
+            "calendars_dir": os.path.join(self.config_dir, "calendars"),
             "state_dir": self.state_dir,
             "socket": os.path.join(self.run_dir, "api.sock"),
         }

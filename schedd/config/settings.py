@@ -6,11 +6,12 @@ name in capitals. Defaults are written as a person would write them in the file,
 reading as theirs.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+
+from schedd.config.address import Address
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LIMIT_BYTES = 1 << 40
@@ -32,13 +33,17 @@ class Kind(StrEnum):
     SIZE = "size"
     COUNT = "number"
     PROGRAM = "program"
+    FILE = "file"
     SEARCH_PATH = "search path"
     FLAG = "true or false"
     LEVEL = "log level"
     TEXTS = "list of texts"
+    PATTERNS = "list of patterns"
     ORIGINS = "list of origins"
     HOSTS = "list of host names"
     UIDS = "list of user ids"
+    USERS = "list of user names"
+    MODULES = "list of modules"
 
 
 UNITS = {Kind.DURATION: "ms", Kind.SIZE: "bytes"}
@@ -79,27 +84,6 @@ class LogLevel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where TCP listens; port 0 = a free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        """Nobody beyond this host can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-
-@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a value came from (`default`, a file, a variable, a flag), and how it was written, as TOML."""
 
@@ -112,10 +96,13 @@ class Config:
     """Every setting, read and checked. Durations are milliseconds; None is what an empty text means."""
 
     scripts_dir: str
+    calendars_dir: str
     state_dir: str
     socket: str | None
     listen: Address | None
     behind_proxy: bool
+    tls_cert: str | None
+    tls_key: str | None
     timezone: str
     timeout_ms: int
     grace_ms: int
@@ -124,6 +111,8 @@ class Config:
     max_held: int
     output_head_bytes: int
     output_tail_bytes: int
+    output_journal: bool
+    watch: bool
     output_keep_days: int
     output_keep_bytes: int
     fires_max_bytes: int
@@ -131,9 +120,13 @@ class Config:
     ledger_max_bytes: int
     ledger_keep: int
     python: str | None
+    python_preload: tuple[str, ...]
     node: str | None
+    node_hosts: int
     path: str
+    allowed_users: tuple[str, ...]
     redact: tuple[str, ...]
+    redact_patterns: tuple[str, ...]
     cors_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     allowed_uids: tuple[int, ...]
@@ -156,6 +149,13 @@ SETTINGS: tuple[Setting, ...] = (
         "/etc/schedd/scripts",
         "Where the scripts are; every file below it with a @schedule line is registered.",
         live=False,
+    ),
+    _row(
+        "calendars_dir",
+        Kind.DIRECTORY,
+        "/etc/schedd/calendars",
+        "Where the calendars for @calendar are, .txt and .ics files; it need not exist.",
+        live=True,
     ),
     _row(
         "state_dir",
@@ -184,6 +184,20 @@ SETTINGS: tuple[Setting, ...] = (
         default=False,
         what="A proxy with TLS stands before the API, so that listen may name an address beyond loopback.",
         live=False,
+    ),
+    _row(
+        "tls_cert",
+        Kind.FILE,
+        "",
+        "The certificate chain (PEM) with which TCP speaks HTTPS; empty = plain HTTP.",
+        live=True,
+    ),
+    _row(
+        "tls_key",
+        Kind.FILE,
+        "",
+        "The private key of tls_cert; empty = it is in the same file.",
+        live=True,
     ),
     _row("timezone", Kind.ZONE, "UTC", "The time zone of scripts without a @timezone line.", live=True),
     _row(
@@ -243,6 +257,20 @@ SETTINGS: tuple[Setting, ...] = (
         bounds=(0, 1 << 28),
     ),
     _row(
+        "output_journal",
+        Kind.FLAG,
+        default=True,
+        what="Send what scripts print to the journal, line by line, where there is one.",
+        live=True,
+    ),
+    _row(
+        "watch",
+        Kind.FLAG,
+        default=True,
+        what="Reload by itself when something changes in the scripts directory.",
+        live=False,
+    ),
+    _row(
         "output_keep_days",
         Kind.COUNT,
         30,
@@ -297,18 +325,47 @@ SETTINGS: tuple[Setting, ...] = (
         live=True,
     ),
     _row(
+        "python_preload",
+        Kind.MODULES,
+        [],
+        "Modules that Python imports once, for all .py scripts that can share them.",
+        live=True,
+    ),
+    _row(
         "node",
         Kind.PROGRAM,
         "",
         "The Node.js that runs .js and .ts scripts; empty = the first suitable node in path.",
         live=True,
     ),
+    _row(
+        "node_hosts",
+        Kind.COUNT,
+        2,
+        "How many processes of Node.js wait for the next script while scripts use it; 0 = none.",
+        live=True,
+        bounds=(0, 64),
+    ),
     _row("path", Kind.SEARCH_PATH, DEFAULT_PATH, "The PATH that scripts get.", live=True),
+    _row(
+        "allowed_users",
+        Kind.USERS,
+        [],
+        "Users (names) that scripts may run as with @user, besides the daemon's own.",
+        live=True,
+    ),
     _row(
         "redact",
         Kind.TEXTS,
         [],
         "Texts that are replaced in what scripts print, before anything is stored.",
+        live=True,
+    ),
+    _row(
+        "redact_patterns",
+        Kind.PATTERNS,
+        [],
+        "Regular expressions for what is replaced in the same way, line by line.",
         live=True,
     ),
     _row(

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from schedd.config.settings import DAY_MS, Address, Kind, LogLevel, Setting
+from schedd.config.address import Address
+from schedd.config.settings import DAY_MS, Kind, LogLevel, Setting
 from schedd.errors import TimetableError
 from schedd.timetable import duration, zone
 
@@ -26,11 +27,16 @@ SOCKET_PATH_BYTES = 107
 LIST_LENGTH = 1000
 SHORTEST_TEXT = 4
 """Shorter ones stand in ordinary words, and an output full of holes tells nobody anything."""
+MOST_PATTERNS = 32
+PATTERN_CHARS = 256
+"""Each is looked for in all that is printed."""
 MAX_PORT = 65_535
 MAX_UID = (1 << 32) - 2
 
+_ENDS_OF_TEXT = re.compile(r"(?<!\\)(?:\\\\)*\\[AZG]")
+
 SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-LISTS = frozenset({Kind.TEXTS, Kind.ORIGINS, Kind.HOSTS, Kind.UIDS})
+LISTS = frozenset({Kind.TEXTS, Kind.PATTERNS, Kind.ORIGINS, Kind.HOSTS, Kind.UIDS, Kind.USERS, Kind.MODULES})
 
 
 def read(setting: Setting, value: object) -> Any:
@@ -197,6 +203,14 @@ def _program(_setting: Setting, value: object) -> str | None:
     return text or None
 
 
+def _file(_setting: Setting, value: object) -> str | None:
+    write = 'an absolute path, such as "/etc/schedd/tls.pem", or "" for none'
+    text = _text(value, write)
+    if text and not os.path.isabs(text):
+        raise _found(value, write)
+    return text or None
+
+
 def _search_path(_setting: Setting, value: object) -> str:
     write = 'absolute directories joined by ":", such as "/usr/local/bin:/usr/bin:/bin"'
     text = _text(value, write)
@@ -227,6 +241,35 @@ def _texts(_setting: Setting, value: object) -> tuple[str, ...]:
     return items
 
 
+def _patterns(_setting: Setting, value: object) -> tuple[str, ...]:
+    bounds = f"at most {MOST_PATTERNS} patterns of at most {PATTERN_CHARS} characters"
+    write = f'{bounds}, such as ["ghp_[A-Za-z0-9]{{36}}"]'
+    items = tuple(_text(item, write) for item in _items(value, write))
+    if len(items) > MOST_PATTERNS or any(len(item) > PATTERN_CHARS for item in items):
+        raise _found(value, write)
+    for item in items:
+        problem = _pattern_problem(item)
+        if problem is not None:
+            raise ValueError(f"found {as_toml(item)}, {problem}")
+    return items
+
+
+def _pattern_problem(text: str) -> str | None:
+    """Return the rest of a sentence about what cannot be looked for in lines of bytes."""
+    # As large as all the rest here, and most configurations have no pattern.
+    import regex  # noqa: PLC0415
+
+    try:
+        pattern = regex.compile(text.encode(), regex.MULTILINE)
+    except regex.error as error:
+        return f"which is no regular expression: {error}; write one, and \\ before what is meant literally"
+    if _ENDS_OF_TEXT.search(text) or pattern.flags & regex.REVERSE:
+        return "which looks for the ends of a text, or backwards; write ^ and $ for the ends of a line"
+    if pattern.search(b"") is not None:
+        return "which matches nothing at all; write one that needs at least one character"
+    return None
+
+
 def _origins(_setting: Setting, value: object) -> tuple[str, ...]:
     write = 'a list of origins, such as ["https://status.example.org"]'
     items = tuple(_text(item, write) for item in _items(value, write))
@@ -255,6 +298,24 @@ def _uids(_setting: Setting, value: object) -> tuple[int, ...]:
     return tuple(uids)
 
 
+def _users(_setting: Setting, value: object) -> tuple[str, ...]:
+    write = 'a list of user names, such as ["backup", "www-data"]'
+    items = tuple(_text(item, write) for item in _items(value, write))
+    for item in items:
+        if not re.fullmatch(r"[A-Za-z_][^\s:/]*", item):
+            raise _found(item, write)
+    return items
+
+
+def _modules(_setting: Setting, value: object) -> tuple[str, ...]:
+    write = 'a list of Python modules, such as ["json", "urllib.request"]'
+    items = tuple(_text(item, write) for item in _items(value, write))
+    for item in items:
+        if not all(part.isidentifier() for part in item.split(".")):
+            raise _found(item, write)
+    return items
+
+
 _READERS: dict[Kind, Callable[[Setting, object], Any]] = {
     Kind.DIRECTORY: _directory,
     Kind.SOCKET: _socket,
@@ -264,11 +325,15 @@ _READERS: dict[Kind, Callable[[Setting, object], Any]] = {
     Kind.SIZE: _size,
     Kind.COUNT: _count,
     Kind.PROGRAM: _program,
+    Kind.FILE: _file,
     Kind.SEARCH_PATH: _search_path,
     Kind.FLAG: _flag,
     Kind.LEVEL: _level,
     Kind.TEXTS: _texts,
+    Kind.PATTERNS: _patterns,
     Kind.ORIGINS: _origins,
     Kind.HOSTS: _hosts,
     Kind.UIDS: _uids,
+    Kind.USERS: _users,
+    Kind.MODULES: _modules,
 }

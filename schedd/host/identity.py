@@ -1,6 +1,9 @@
-"""Who this is: the ids of runs, the name of the host, the boot that it is in."""
+"""Who this is: the ids of runs, the name of the host, the boot that it is in, the user and what it may do."""
 
+import contextlib
+import grp
 import os
+import pwd
 import socket
 from collections.abc import Callable
 from uuid import UUID
@@ -8,6 +11,9 @@ from uuid import UUID
 from schedd.fire import RunId
 
 BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
+STATUS_FILE = "/proc/self/status"
+CAP_SETGID, CAP_SETUID = 6, 7
+"""Their numbers in capabilities(7)."""
 
 
 def run_ids(random_bits: Callable[[int], int] | None = None) -> Callable[[int], RunId]:
@@ -44,6 +50,31 @@ def boot_id() -> str:
     """Return the kernel's id of this boot (random(4)), which tells a reboot from a restart."""
     with open(BOOT_ID_FILE, encoding="ascii") as file:
         return file.read().strip()
+
+
+def user_name() -> str:
+    """Return the name of this process's user; the number where there is no name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        # Containers and DynamicUser=: a number is a user without a name.
+        return str(os.geteuid())
+
+
+def group_names() -> tuple[str, ...]:
+    """Return the names of the groups that this process is in, sorted; those without a name are left out."""
+    names = set()
+    for gid in {os.getegid(), *os.getgroups()}:
+        with contextlib.suppress(KeyError):
+            names.add(grp.getgrgid(gid).gr_name)
+    return tuple(sorted(names))
+
+
+def may_switch_user() -> bool:
+    """Tell whether the kernel lets this process become anybody (CAP_SETUID and CAP_SETGID)."""
+    with open(STATUS_FILE, encoding="ascii", errors="replace") as file:
+        effective = next(int(line.split()[1], 16) for line in file if line.startswith("CapEff:"))
+    return all(effective >> number & 1 for number in (CAP_SETGID, CAP_SETUID))
 
 
 def _system_bits(count: int) -> int:

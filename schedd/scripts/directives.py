@@ -9,7 +9,6 @@ rejected: a header would then mean different things in `.py` and `.sql`, and a f
 extension could have none. What the values mean is not decided here but in `schedd.scripts.registration`.
 """
 
-import difflib
 import itertools
 import re
 import unicodedata
@@ -17,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from schedd.fire import Reason
+from schedd.scripts import near_misses
 
 HEADER_BYTES = 16 * 1024
 """A header ends here at the latest, so that a huge file costs one small read."""
@@ -25,6 +25,7 @@ SUPPORTED = (
     "schedule",
     "timezone",
     "jitter",
+    "calendar",
     "timeout",
     "schedule-timeout",
     "enabled",
@@ -36,56 +37,38 @@ SUPPORTED = (
     "tag",
     "overlap",
     "concurrent",
+    "lock",
     "catchup",
     "deadline",
     "retry",
+    "requires",
+    "expect",
     "env",
     "env-file",
     "cwd",
     "umask",
     "nice",
-    "runtime",
-)
-"""The directives that mean something to this version, in the order of the documentation."""
-
-UNSUPPORTED = (
-    "lock",
-    "calendar",
-    "expect",
     "user",
     "group",
     "memory",
     "cpu",
     "pids",
-    "files",
     "shell-limit",
+    "files",
+    "runtime",
     "mode",
-    "requires",
-    "notify",
     "detach",
+)
+"""The directives that mean something to this version, in the order of the documentation."""
+
+UNSUPPORTED = (
+    "notify",
 )
 """Reserved names: a script that relies on one is refused rather than run without it."""
 
 REPEATABLE = frozenset({"env", "token", "tag", "expect"})
 
 _KNOWN = frozenset(SUPPORTED + UNSUPPORTED)
-# Words that other schedulers have for it, and that no spelling of ours is near.
-_ALSO_MEANT = {
-    "cron": "schedule",
-    "every": "schedule @every",
-    "tz": "timezone",
-    "retries": "retry",
-    "max-retries": "retry",
-    "misfire": "catchup",
-    "random-delay": "jitter",
-} | {
-    name: f"schedule @{name}"
-    for name in ("hourly", "daily", "midnight", "weekly", "monthly", "yearly", "reboot")
-}
-# Tags of JSDoc and its kin that look like ours: "did you mean @files?" below "@file" would be noise.
-_FOREIGN = frozenset({"file", "fires", "module", "jsxruntime"})
-_NEAR = 0.8  # difflib's ratio: one letter lost, doubled, swapped or mistyped, in names from four letters on
-_LONGEST_NAME = 24
 
 _PREFIXES = ("//", "#", "--", ";")
 _STRICT = re.compile(r"""(['"])use strict\1\s*;?""")
@@ -291,7 +274,7 @@ class _Reader:
         name = match["name"]
         at = shift + match.start("name")  # the column of the `@`, counted from 1
         if name not in _KNOWN:
-            if suggestion := _suggestion(name):
+            if suggestion := near_misses.suggestion(name, SUPPORTED + UNSUPPORTED):
                 what = f"`@{_shown(name)}` is not a directive"
                 self._miss(suggestion.split()[0], what, f"@{suggestion}", line=line, column=at)
             return
@@ -363,19 +346,6 @@ def _unquoted(raw: str) -> tuple[str, int]:
         inner = value[1:-1]
         return inner.strip(), 1 + len(inner) - len(inner.lstrip())
     return value, 0
-
-
-def _suggestion(name: str) -> str | None:
-    """Return the directive that was probably meant; None for the names of other tools."""
-    plain = name.rstrip(":=,;.").lower()
-    if plain in _KNOWN:
-        return plain
-    if plain in _ALSO_MEANT:
-        return _ALSO_MEANT[plain]
-    if plain in _FOREIGN or len(plain) > _LONGEST_NAME:
-        return None
-    close = difflib.get_close_matches(plain, SUPPORTED + UNSUPPORTED, n=1, cutoff=_NEAR)
-    return close[0] if close else None
 
 
 def _shown(text: str) -> str:

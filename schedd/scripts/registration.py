@@ -1,29 +1,29 @@
 """From a header to a schedule: all that is wrong with it, and all that is odd about it, in one pass.
 
 A script is registered as its author wrote it or not at all. Nothing is guessed (see `values`), and a
-directive that this version does not have is refused by name, since a script that asks for `@lock` was
-written in the belief that it will be alone.
+directive that this version does not have is refused by name, since a script that asks for `@notify` was
+written in the belief that somebody will hear of it.
 
 Only `_Clerk` knows about lines and columns. A schema library was rejected: none of them gives a place
-inside a comment line. What two directives mean together is looked at last; a pair that does no harm but
-cannot do what it says is a warning.
+inside a comment line. What directives mean together is looked at last (see `oddities`): a pair that does
+no harm but cannot do what it says is a warning.
 """
 
 import functools
-import itertools
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from schedd.errors import TimetableError
 from schedd.fire import Reason
-from schedd.schedule import Catchup, FileStamp, Overlap, Schedule
-from schedd.scripts import values
+from schedd.schedule import Catchup, Expectation, FileStamp, Keepers, Limits, Overlap, Schedule
+from schedd.scripts import expectations, limits, oddities, values
+from schedd.scripts.accounts import Accounts
+from schedd.scripts.calendars.shelf import Shelf
 from schedd.scripts.directives import UNSUPPORTED, Directive, Header, Problem, read_header
-from schedd.timetable import words
-from schedd.timetable.instant import Slot
+from schedd.timetable.observance import Observance
 from schedd.timetable.timetable import Timetable
 
 Value = TypeVar("Value")
@@ -31,16 +31,7 @@ Value = TypeVar("Value")
 MOST_SHARED: Final = 100_000
 """How many timetables are remembered for sharing; a few hundred are usual."""
 
-_MIDNIGHT = Slot(1_704_067_200)
-"""2024-01-01, a Monday: from here on slots are looked at, to learn how far apart they are."""
-_LOOKED_AT = 12
-"""So many slots show a pattern of every few minutes; what comes less often has no need of a warning."""
 _NO_CATCHUP: tuple[Catchup, int | None] = (Catchup.NONE, None)
-_OF_SLOTS = {
-    "catchup": "that could be missed",
-    "deadline": "to be late for",
-    "jitter": "to move",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +40,11 @@ class Defaults:
 
     timezone: str = "UTC"
     timeout_ms: int = 0
+    accounts: Accounts = field(default_factory=Accounts)
+    calendars_dir: str = ""
+    """Empty = there are no calendars."""
+    keepers: Keepers = field(default_factory=Keepers)
+    """Of limits, where the scripts run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +69,8 @@ class Finding:
     warnings: tuple[Problem, ...] = ()
     needs: tuple[tuple[str, Problem], ...] = ()
     """Absolute paths that have to be there when it runs, each with the warning for when it is not."""
+    calendar: tuple[str, str] | None = None
+    """The calendar that it asks for, and the state that this one was in (see `Shelf.state`)."""
 
     def is_of(self, info: os.stat_result) -> bool:
         """Tell whether the file is still the one that was read."""
@@ -92,25 +90,39 @@ class Registrar:
     `0 * * * *`. New defaults or new zone data want a new registrar.
     """
 
-    def __init__(self, defaults: Defaults) -> None:
+    def __init__(self, defaults: Defaults, shelf: Shelf | None = None) -> None:
+        """`shelf` holds the calendars; it is for others to refresh."""
         self._defaults = defaults
+        self._shelf = shelf or Shelf(defaults.calendars_dir, trusted_uids=())
         self._timetables: dict[tuple[str, str], Timetable] = {}
 
     def register(self, header: Header, source: Source) -> Finding:
         """Return the schedule that a header with `@schedule` asks for, or all that is wrong with it."""
-        clerk = _Clerk(header, source.script, self._timetable)
+        clerk = _Clerk(header, source, self._timetable, self._shelf)
         clerk.refuse_unsupported()
         clerk.refuse_websocket()
         schedule = self._schedule(clerk, source)
         problems = tuple(sorted((*header.problems, *clerk.problems), key=position))
         if problems:
-            return Finding(stamp=source.stamp, problems=problems, warnings=header.warnings)
-        clerk.weigh(schedule)
+            return Finding(
+                stamp=source.stamp, problems=problems, warnings=header.warnings, calendar=clerk.calendar
+            )
+        clerk.weigh(schedule, self._defaults)
         warnings = tuple(sorted((*header.warnings, *clerk.warnings), key=position))
         said = tuple(f"line {warning.line}: {warning.reason}" for warning in warnings)
         schedule = replace(schedule, warnings=said)
         needs = clerk.needs(schedule)
-        return Finding(stamp=source.stamp, schedule=schedule, warnings=warnings, needs=needs)
+        return Finding(
+            stamp=source.stamp,
+            schedule=schedule,
+            warnings=warnings,
+            needs=needs,
+            calendar=clerk.calendar,
+        )
+
+    def stands(self, finding: Finding) -> bool:
+        """Whether the calendar of a finding is as it was then; of one without a calendar it is."""
+        return finding.calendar is None or self._shelf.state(finding.calendar[0]) == finding.calendar[1]
 
     def recall(self, script: str, path: str, *, header: str, sha256: str) -> Schedule | None:
         """Return what was registered under this `Schedule.header`; None if it cannot be followed any more."""
@@ -124,8 +136,8 @@ class Registrar:
         overlap = clerk.value("overlap", values.overlap, default=Overlap.SKIP)
         catchup, within_ms = clerk.value("catchup", values.catchup, default=_NO_CATCHUP)
         tokens = clerk.values("token", values.token)
-        read_env_file = functools.partial(values.env_file, script=source.script, path=source.path)
-        read_cwd = functools.partial(values.directory, path=source.path)
+        cwd = clerk.value("cwd", clerk.directory, default=None)
+        accounts = self._defaults.accounts
         return Schedule(
             script=source.script,
             path=source.path,
@@ -149,19 +161,29 @@ class Registrar:
             label=clerk.text("label"),
             tags=clerk.tags(),
             env=clerk.env(),
-            env_file=clerk.value("env-file", read_env_file, default=None),
-            cwd=clerk.value("cwd", read_cwd, default=None),
+            env_file=clerk.value("env-file", clerk.env_file, default=None),
+            cwd=cwd,
             umask=clerk.value("umask", values.umask, default=None),
             nice=clerk.value("nice", values.nice, default=None),
             runtime=clerk.value("runtime", values.runtime, default=None),
+            mode=clerk.value("mode", values.mode, default=None),
+            lock=clerk.value("lock", values.lock, default=None),
+            limits=clerk.limits(),
+            user=clerk.value("user", accounts.user, default=None),
+            group=clerk.group(accounts),
+            detach=clerk.value("detach", values.flag, default=False),
+            requires=clerk.value("requires", clerk.requirements, default=()),
+            expect=clerk.expectations(cwd),
             sha256=source.sha256,
             stamp=source.stamp,
             header=clerk.summary(),
         )
 
-    def _timetable(self, expression: str, zone: str, script: str, jitter_s: int) -> Timetable:
-        if jitter_s:
-            return Timetable.parse(expression, zone, seed=script, jitter_s=jitter_s)
+    def _timetable(
+        self, expression: str, zone: str, script: str, jitter_s: int, observance: Observance | None
+    ) -> Timetable:
+        if jitter_s or observance is not None:
+            return Timetable.parse(expression, zone, seed=script, jitter_s=jitter_s, observance=observance)
         made = self._timetables.get((expression, zone))
         if made is None:
             made = Timetable.parse(expression, zone, seed=script)
@@ -178,12 +200,24 @@ def position(problem: Problem) -> tuple[str, int, int]:
 class _Clerk:
     """Reads the values of one header and remembers what was wrong with them."""
 
-    def __init__(self, header: Header, script: str, make: Callable[[str, str, str, int], Timetable]) -> None:
+    def __init__(
+        self,
+        header: Header,
+        source: Source,
+        make: Callable[[str, str, str, int, Observance | None], Timetable],
+        shelf: Shelf,
+    ) -> None:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.calendar: tuple[str, str] | None = None
+        self._shelf = shelf
+        # Values of directives that name files, which are seen from where the script is.
+        self.directory = functools.partial(values.directory, path=source.path)
+        self.env_file = functools.partial(values.env_file, script=source.script, path=source.path)
+        self.requirements = functools.partial(values.requirements, path=source.path)
         self._make = make
         self._header = header
-        self._script = script
+        self._script = source.script
 
     def summary(self) -> str:
         """Return the directives, as a header that means the same; the words of `@token` are left out."""
@@ -222,7 +256,7 @@ class _Clerk:
         try:
             return read(directive.value)
         except ValueError as wrong:
-            self._refuse(directive, f"@{name}: {wrong}")
+            self._refuse_value(directive, wrong)
             return default
 
     def values(self, name: str, read: Callable[[str], Value]) -> tuple[Value, ...]:
@@ -232,7 +266,7 @@ class _Clerk:
             try:
                 read_values.append(read(directive.value))
             except ValueError as wrong:
-                self._refuse(directive, f"@{name}: {wrong}")
+                self._refuse_value(directive, wrong)
         return tuple(read_values)
 
     def env(self) -> tuple[tuple[str, str], ...]:
@@ -241,7 +275,7 @@ class _Clerk:
             try:
                 name, value = values.env(directive.value, pairs)
             except ValueError as wrong:
-                self._refuse(directive, f"@env: {wrong}")
+                self._refuse_value(directive, wrong)
             else:
                 pairs[name] = value
         return tuple(pairs.items())
@@ -254,22 +288,43 @@ class _Clerk:
         lists = [found.value for found in self._header.directives if found.name in {"tags", "tag"}]
         return tuple(dict.fromkeys(tag for each in lists for tag in re.split(r"[,\s]+", each) if tag))
 
-    def weigh(self, schedule: Schedule) -> None:
+    def limits(self) -> Limits:
+        pids, alias = self._header.get("pids"), self._header.get("shell-limit")
+        if pids is not None and alias is not None:
+            first, second = sorted((pids, alias), key=lambda directive: directive.line)
+            what = f"@{second.name} means the same as @{first.name} in line {first.line}: keep one"
+            self._refuse(second, what)
+        most_pids = self.value("pids", limits.pids, default=None)
+        most_aliased = self.value("shell-limit", limits.pids, default=None)
+        return Limits(
+            memory_bytes=self.value("memory", limits.memory_bytes, default=None),
+            cpu_percent=self.value("cpu", limits.cpu_percent, default=None),
+            pids=most_pids if alias is None else most_aliased,
+            files=self.value("files", limits.files, default=None),
+        )
+
+    def group(self, accounts: Accounts) -> str | None:
+        has_user = self._header.get("user") is not None
+        return self.value("group", functools.partial(accounts.group, with_user=has_user), default=None)
+
+    def expectations(self, cwd: str | None) -> tuple[Expectation, ...]:
+        """Return the tests of `@expect`; relative paths are seen from where the script will run."""
+        directory = self.directory(".") if cwd is None else cwd
+        tests: list[Expectation] = []
+        for directive in self._header.all("expect"):
+            try:
+                tests.append(expectations.read(directive.value, directory=directory, beside=tests))
+            except ValueError as wrong:
+                self._refuse_value(directive, wrong)
+        return tuple(tests)
+
+    def weigh(self, schedule: Schedule, defaults: Defaults) -> None:
         """Warn of what a directive cannot do beside the others."""
-        if schedule.timetable.next_after(Slot(-1)) is None:
-            for name, slots in _OF_SLOTS.items():
-                self._warn(name, f"@{name} does nothing here: @reboot has no slots {slots}")
-            return
-        retry, jitter_s = schedule.retry, schedule.timetable.jitter_s
-        plain = replace(schedule.timetable, jitter_s=0, offset_s=0)
-        apart_s = _apart_s(plain) if retry or jitter_s else None
-        if apart_s is None:
-            return
-        often = words.of_interval(apart_s).lower()
-        if retry and retry.first_ms >= apart_s * 1000:
-            self._warn("retry", f"@retry waits too long: a new slot comes {often} and takes its place")
-        if jitter_s > apart_s:
-            self._warn("jitter", f"@jitter is longer than it need be: a slot comes {often}")
+        own_user = defaults.accounts.own_user
+        for oddity in oddities.of(schedule, keepers=defaults.keepers, own_user=own_user):
+            named = self._header.all(oddity.directive)
+            meant = [found for found in named if oddity.value in {None, found.value}]
+            self.warnings += [self._remark(found, oddity.reason) for found in meant[:1]]
 
     def needs(self, schedule: Schedule) -> tuple[tuple[str, Problem], ...]:
         """Return the paths that a run cannot do without, each with what to say when it is not there."""
@@ -292,11 +347,12 @@ class _Clerk:
         directive = self._header.get("schedule")
         assert directive is not None
         jitter_s = self.value("jitter", values.jitter_s, default=0)
+        observance = self.value("calendar", self._observance, default=None)
         if not directive.value:
             self._refuse(directive, "@schedule needs an expression, for example `30 2 * * *` or `@every 90s`")
             return None
         try:
-            return self._make(directive.value, timezone, self._script, jitter_s)
+            return self._make(directive.value, timezone, self._script, jitter_s, observance)
         except TimetableError as wrong:
             reason = str(wrong)
         if (fault := _zone_fault(timezone)) is None:
@@ -304,18 +360,30 @@ class _Clerk:
             return None
         self._refuse(self._header.get("timezone"), fault)
         try:
-            self._make(directive.value, "UTC", self._script, 0)
+            self._make(directive.value, "UTC", self._script, 0, None)
         except TimetableError as wrong:
             self._refuse(directive, str(wrong))
         return None
+
+    def _observance(self, text: str) -> Observance:
+        """Return what `@calendar` asks for. Raises ValueError, also for what is wrong with the calendar."""
+        name, how = values.calendar(text)
+        self.calendar = name, self._shelf.state(name)
+        observance = Observance(self._shelf.find(name), how)
+        try:
+            Timetable.check(observance)
+        except TimetableError as wrong:
+            raise ValueError(str(wrong)) from None
+        return observance
 
     def _refuse(self, directive: Directive | None, reason: str, cause: Reason = Reason.PREFLIGHT) -> None:
         line, column = (None, None) if directive is None else (directive.line, directive.column)
         self.problems.append(Problem(self._script, reason, line, column, cause))
 
-    def _warn(self, name: str, reason: str) -> None:
-        if directive := self._header.get(name):
-            self.warnings.append(self._remark(directive, reason))
+    def _refuse_value(self, directive: Directive, wrong: ValueError) -> None:
+        """Complain about a value: where it begins, or where in it something is wrong."""
+        at = wrong.at if isinstance(wrong, values.MisplacedError) else 0
+        self._refuse(replace(directive, column=directive.column + at), f"@{directive.name}: {wrong}")
 
     def _remark(self, directive: Directive, reason: str) -> Problem:
         return Problem(self._script, reason, directive.line, directive.column)
@@ -328,12 +396,3 @@ def _zone_fault(timezone: str) -> str | None:
     except TimetableError as wrong:
         return str(wrong)
     return None
-
-
-@functools.lru_cache(maxsize=1024)
-def _apart_s(timetable: Timetable) -> int | None:
-    """Return how far apart the slots are where they are farthest; None if too few were found."""
-    slots = timetable.upcoming(_MIDNIGHT, _LOOKED_AT)
-    if len(slots) < _LOOKED_AT:
-        return None
-    return max(later - early for early, later in itertools.pairwise(slots))

@@ -10,8 +10,9 @@ import posixpath
 import re
 from collections.abc import Container
 
-from schedd.schedule import Catchup, Overlap, Retry
+from schedd.schedule import Catchup, Lock, Mode, Overlap, Requirement, Retry
 from schedd.timetable import duration, jitter
+from schedd.timetable.observance import How
 
 LONGEST_TIMEOUT_MS = 365 * 24 * 3600 * 1000
 """A year: whoever means more means `unlimited`, and a mistyped unit should not pass for it."""
@@ -28,6 +29,9 @@ LONGEST_RETRY_MS = 7 * 24 * 3600 * 1000
 SHORTEST_CATCHUP_MS = 60_000
 """A slot less than a minute late fires late, whoever was away, and is not caught up."""
 
+MOST_REQUIREMENTS = 50
+"""Each is looked at before each run."""
+
 _UNLIMITED = frozenset({"0", "unlimited", "none"})
 _OVERLAPS = {overlap.value: overlap for overlap in Overlap} | {
     "Forbid": Overlap.SKIP,
@@ -39,6 +43,17 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 _UMASK = re.compile(r"0?[0-7]{3}")
 _NICE = re.compile(r"[+-]?[0-9]{1,2}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CALENDAR_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_LOCK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,99}")
+_REQUIREMENT_KINDS = ("cmd", "file", "env")
+
+
+class MisplacedError(ValueError):
+    """What is wrong with a value, and at which of its characters (counted from 0)."""
+
+    def __init__(self, reason: str, at: int) -> None:
+        super().__init__(reason)
+        self.at = at
 
 
 def needed(text: str) -> str:
@@ -103,6 +118,36 @@ def concurrent(text: str) -> int | None:
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= MOST_RUNS:
         raise ValueError(f"{quoted(text)} will not do: write true, false or a number from 1 to {MOST_RUNS}")
     return int(text)
+
+
+def lock(text: str) -> Lock:
+    """Return the name of a lock, and how many runs may have it at once."""
+    name, colon, slots = text.partition(":")
+    if not _LOCK_NAME.fullmatch(name):
+        rule = "write up to 100 letters, digits and - _ . /, as in `database` or `database:2`"
+        raise ValueError(f"{quoted(name)} is not a name for a lock: {rule}")
+    if not colon:
+        return Lock(name)
+    if not _NUMBER.fullmatch(slots) or not 1 <= int(slots) <= MOST_RUNS:
+        advice = f"write a number from 1 to {MOST_RUNS} behind the colon, or only `{name}` for 1"
+        raise MisplacedError(f"{quoted(slots)} runs at once will not do: {advice}", len(name) + 1)
+    return Lock(name, int(slots))
+
+
+def calendar(text: str) -> tuple[str, How]:
+    """Return the name of a calendar, and what becomes of a slot that it closes."""
+    forms = "write `holidays skip`, `holidays next` or `holidays previous`"
+    name, *how = text.split() or [""]
+    if not name or len(how) > 1:
+        raise ValueError(f"{quoted(text)} is not understood: {forms}")
+    if not _CALENDAR_NAME.fullmatch(name):
+        rule = "write up to 100 letters, digits and - _ ., the name of a file in the calendars directory"
+        raise ValueError(f"{quoted(name)} is not a name for a calendar: {rule}")
+    if not how:
+        raise ValueError(f"{quoted(text)} does not say what becomes of a closed slot: {forms}")
+    if how[0] not in set(How):
+        raise MisplacedError(f"{quoted(how[0])} is not understood: {forms}", text.rindex(how[0]))
+    return name, How(how[0])
 
 
 def catchup(text: str) -> tuple[Catchup, int | None]:
@@ -214,6 +259,23 @@ def runtime(text: str) -> str:
     return text
 
 
+def mode(text: str) -> Mode:
+    """Return whether an interpreter is kept waiting for the script."""
+    if text not in set(Mode):
+        raise ValueError(f"{quoted(text)} is not a mode: write {' or '.join(Mode)}")
+    return Mode(text)
+
+
+def requirements(text: str, *, path: str) -> tuple[Requirement, ...]:
+    """Return what has to be there; a relative path is seen from the script at `path`."""
+    found = [_requirement(word[0], word.start(), path) for word in re.finditer(r"\S+", text)]
+    if not found:
+        raise ValueError("it needs a value, for example `cmd:pg_dump file:/mnt/backup env:PGHOST`")
+    if len(found) > MOST_REQUIREMENTS:
+        raise ValueError(f"more than {MOST_REQUIREMENTS} requirements: look at the rest in the script")
+    return tuple(dict.fromkeys(found))
+
+
 def quoted(text: str) -> str:
     """Show a value in a sentence, cut where it would drown the rest."""
     return repr(text if len(text) <= 60 else text[:59] + "…")
@@ -225,6 +287,26 @@ def _retry(limit: int, first: str, most: str) -> Retry:
     if first_ms > most_ms:
         raise ValueError(f"{quoted(f'{first}..{most}')} runs backwards: write {most}..{first}")
     return Retry(limit=limit, first_ms=first_ms, most_ms=most_ms)
+
+
+def _requirement(word: str, at: int, path: str) -> Requirement:
+    kind, _, name = word.partition(":")
+    place = at + len(kind) + 1
+    if kind not in _REQUIREMENT_KINDS:
+        kinds = ", ".join(f"{kind}:NAME" for kind in _REQUIREMENT_KINDS)
+        raise MisplacedError(f"{quoted(word)} is not a requirement: write {kinds}", at)
+    if not name:
+        raise MisplacedError(f"{quoted(word)} names nothing: write it without a space behind the colon", at)
+    if kind == "env" and not _ENV_NAME.fullmatch(name):
+        raise MisplacedError(f"{quoted(name)} is not the name of a variable", place)
+    if kind == "cmd" and "/" in name and not name.startswith("/"):
+        raise MisplacedError(f"{quoted(name)} is neither a name on PATH nor an absolute path", place)
+    if kind != "file":
+        return Requirement(kind, name)
+    try:
+        return Requirement(kind, directory(name, path=path))
+    except ValueError as wrong:
+        raise MisplacedError(str(wrong), place) from wrong
 
 
 def _length_ms(text: str, *, least_ms: int, most_ms: int) -> int:

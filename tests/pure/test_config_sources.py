@@ -104,6 +104,7 @@ def test_a_person_has_the_xdg_places():
     assert found.file == "/home/ann/.config/schedd/schedd.toml"
     assert found.defaults == {
         "scripts_dir": "/home/ann/.config/schedd/scripts",
+        "calendars_dir": "/home/ann/.config/schedd/calendars",
         "state_dir": "/home/ann/.local/state/schedd",
         "socket": "/run/user/1000/schedd/api.sock",
     }

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedd.config import values
-from schedd.config.settings import BY_NAME, SETTINGS, Address, Kind
+from schedd.config.address import Address
+from schedd.config.settings import BY_NAME, SETTINGS, Kind
 
 ANYTHING_IN_TOML = st.recursive(
     st.text(max_size=20) | st.integers() | st.floats() | st.booleans() | st.dates() | st.datetimes(),
@@ -162,8 +163,41 @@ def test_a_user_is_a_number(uids):
     assert "write a list of user ids" in complaint("allowed_uids", uids)
 
 
+@pytest.mark.parametrize("users", [[1000], ["1000"], [""], ["a b"], ["a:b"], ["../a"], "root", [True]])
+def test_a_user_to_run_scripts_as_is_a_name(users):
+    assert "write a list of user names" in complaint("allowed_users", users)
+    assert read("allowed_users", ["backup", "www-data", "ACME\\ann"]) == ("backup", "www-data", "ACME\\ann")
+
+
+@pytest.mark.parametrize("modules", ["json", ["urllib.request", "a b"], [""], ["a..b"], ["./a"], [1]])
+def test_modules_are_given_by_their_names(modules):
+    assert "write a list of Python modules" in complaint("python_preload", modules)
+    assert read("python_preload", ["re", "urllib.request"]) == ("re", "urllib.request")
+
+
 def test_a_text_to_redact_is_not_a_part_of_every_word():
     assert "at least 4 characters" in complaint("redact", ["hunter2", "a"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("ghp_[0-9", "which is no regular expression: "),
+        ("x*", "which matches nothing at all"),
+        (r"\Akey", "write ^ and $ for the ends of a line"),
+        (r"key\\\Z", "write ^ and $ for the ends of a line"),
+        ("(?r)key", "write ^ and $ for the ends of a line"),
+        ("x" * 257, "at most 32 patterns of at most 256 characters"),
+    ],
+)
+def test_a_pattern_that_cannot_be_looked_for_in_lines_is_refused(pattern, why):
+    assert why in complaint("redact_patterns", ["fine", pattern])
+
+
+def test_patterns_are_few_and_are_taken_as_they_are_written():
+    patterns = ["ghp_[A-Za-z0-9]{36}", r"(?i)^password:\s*\S+$", r"\\A", "Schlüssel=.+"]
+    assert values.read(BY_NAME["redact_patterns"], patterns) == tuple(patterns)
+    assert "at most 32 patterns" in complaint("redact_patterns", ["abcd"] * 33)
 
 
 def test_a_list_in_the_environment_is_separated_by_commas():
