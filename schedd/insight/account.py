@@ -55,12 +55,15 @@ class Account:
 def of(records: Records) -> Account:
     """Collect what is on record about the slot of a case; without one, about the last start of the host."""
     case, view = records.case, records.view
-    mine = [entry for entry in records.entries if _about(entry, case.slot)]
+    # Another script's run may be among them: the one that had the lock, perhaps for a slot of its own then.
+    entries = [entry for entry in records.entries if entry.script_path == case.script]
+    mine = [entry for entry in entries if _about(entry, case.slot)]
     mine.sort(key=lambda entry: entry.ts)
     decided = [entry for entry in mine if entry.kind in DECIDING]
     told = {entry.run_id for entry in records.entries}
-    stretches = [s for s in records.chronicle.stretches if case.slot is not None and s.first <= case.slot]
-    by_hand = [e for e in records.entries if case.slot is None and _by_hand(e, case.at_ms)]
+    past = case.slot is not None and case.slot * 1000 <= case.now_ms
+    stretches = [s for s in records.chronicle.stretches if past and s.first <= (case.slot or 0)]
+    by_hand = [e for e in entries if case.slot is None and _by_hand(e, case.at_ms)]
     return Account(
         decided=decided[-1] if decided else None,
         attempts=tuple(entry for entry in mine if entry.kind not in DECIDING),

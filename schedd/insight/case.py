@@ -53,6 +53,8 @@ class Case:
     change: str | None = None
     """What a change of the clock, that night, does to the slots of the script."""
     change_at: int | None = None
+    moved: tuple[tuple[Slot, str], ...] = ()
+    """The slots that a calendar has moved to this one, and what closed them."""
 
     @property
     def at_ms(self) -> int:
@@ -85,7 +87,7 @@ def locate(
     zone = newest.timezone if newest is not None else "UTC"
     at_ms, lost_wall_s = asked.at_ms, None
     if asked.wall_s is not None:
-        at_ms, lost_wall_s = _instant(zones.load(zone), asked.wall_s, newest)
+        at_ms, lost_wall_s = _instant(zones.load(zone), asked.wall_s, newest, chronicle)
     registration = in_force(told, now_ms if at_ms is None else at_ms)
     if at_ms is None and view is None:
         registration = None  # gone since less than a second: its last slot is not what is asked about
@@ -96,7 +98,7 @@ def locate(
         lost_wall_s=lost_wall_s,
         zone=registration.timezone if registration is not None else zone,
         registration=registration,
-        timetable=None if registration is None else slots.timetable_of(registration),
+        timetable=None if registration is None else slots.timetable_of(registration, chronicle),
     )
     return case if case.timetable is None else _placed(case, case.timetable)
 
@@ -125,6 +127,8 @@ def _registrations(view: ScheduleView | None, chronicle: Chronicle, script: str)
         timezone=schedule.timezone,
         enabled=schedule.enabled,
         jitter_s=schedule.timetable.jitter_s,
+        calendar=str(schedule.timetable.observance or ""),
+        calendar_sha256=schedule.timetable.calendar_sha256,
     )
     return (registered,)
 
@@ -145,13 +149,16 @@ def _placed(case: Case, timetable: Timetable) -> Case:
         after=timetable.next_after(Slot(around)),
         change=told,
         change_at=None if change is None else change.at,
+        moved=() if slot is None else tuple(timetable.origins(slot)),
     )
 
 
 def _meant(timetable: Timetable, at: int, latest: Slot | None) -> Slot | None:
-    """Return the slot that an instant names: that of its minute, also as it was before jitter moved it."""
+    """Return the slot that an instant names: that of its minute, also as it was before it was moved."""
     if latest is not None and at - latest < MINUTE_S:
         return latest
+    if (landing := _landing(timetable, at - at % MINUTE_S)) is not None:
+        return landing
     coming = timetable.next_after(Slot(at))
     if coming is None:
         return None
@@ -160,7 +167,20 @@ def _meant(timetable: Timetable, at: int, latest: Slot | None) -> Slot | None:
     return coming if whole_minute or moved else None
 
 
-def _instant(zone: Zone, wall_s: int, registration: Registration | None) -> tuple[int, int | None]:
+def _landing(timetable: Timetable, minute: int) -> Slot | None:
+    """Return where the calendar, if there is one, moves the slot that would be due in a minute."""
+    if timetable.observance is None:
+        return None
+    for start in (minute, minute + timetable.offset_s):
+        regular = timetable.plain.next_after(Slot(start - 1))
+        if regular is not None and regular < start + MINUTE_S:
+            return timetable.landing(regular)
+    return None
+
+
+def _instant(
+    zone: Zone, wall_s: int, registration: Registration | None, chronicle: Chronicle
+) -> tuple[int, int | None]:
     """Return the instant of a time on the wall, and the time again if the clock never showed it.
 
     Of two instants it is the one that is a slot, else the first.
@@ -169,7 +189,7 @@ def _instant(zone: Zone, wall_s: int, registration: Registration | None) -> tupl
     found = sorted(wall_s - offset for offset in offsets if zone.segment(wall_s - offset).offset == offset)
     if not found:
         return _moved_past(zone, wall_s) * 1000, wall_s
-    timetable = None if registration is None else slots.timetable_of(registration)
+    timetable = None if registration is None else slots.timetable_of(registration, chronicle)
     if timetable is not None:
         due = [at for at in found if timetable.next_after(Slot(at - 1)) == at]
         found = due or found

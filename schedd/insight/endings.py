@@ -10,6 +10,7 @@ _WORDS = {
     Reason.INTERRUPTED: Word.INTERRUPTED,
     Reason.MISSED: Word.MISSED,
     Reason.DISABLED: Word.DISABLED,
+    Reason.BLACKOUT: Word.BLACKOUT,
     Reason.OVERLAP: Word.SKIPPED_OVERLAP,
     Reason.OVERLOAD: Word.OVERLOAD,
     Reason.HOLD_FULL: Word.OVERLOAD,
@@ -36,6 +37,7 @@ _BRIEFLY = {
     Word.MISSED: "was missed",
     Word.DISABLED: "was disabled",
     Word.PAUSED: "was paused",
+    Word.BLACKOUT: "was closed by its calendar",
 }
 
 

@@ -9,7 +9,7 @@ from schedd.insight.case import Case, Records
 from schedd.insight.endings import attempt, ended
 from schedd.insight.telling import Teller, length
 from schedd.insight.verdict import Evidence
-from schedd.ledger.annals import Chronicle
+from schedd.ledger.annals import Chronicle, Registration
 from schedd.timetable.instant import from_ms, to_ms
 
 MAX_EVIDENCE = 50
@@ -28,14 +28,21 @@ def of(records: Records, known: Account, others: Iterable[Entry]) -> tuple[Evide
         *_lives(case, known, chronicle),
         *_around(case, chronicle),
         *_pauses(case, chronicle),
-        *_due(case),
+        *_due(case, teller),
         *_fires(known, records),
-        *(fact for entry in others for fact in _run(entry, teller)),
+        *(_named(fact, entry, case) for entry in others for fact in _run(entry, teller)),
     }
     ordered = sorted(told)
     if len(ordered) > MAX_EVIDENCE:
         ordered = sorted(sorted(ordered, key=lambda e: abs(e.at_ms - case.at_ms))[:MAX_EVIDENCE])
     return tuple(ordered)
+
+
+def _named(fact: Evidence, entry: Entry, case: Case) -> Evidence:
+    """Name the script, if it is another one: its run had the lock."""
+    if entry.script_path == case.script:
+        return fact
+    return Evidence(fact.at_ms, f"{entry.script_path}: {fact.what}")
 
 
 def journalctl(case: Case, known: Account, run_id: RunId | None, *, alone: bool) -> str:
@@ -67,6 +74,8 @@ def _registered(case: Case, chronicle: Chronicle) -> Iterator[Evidence]:
     what = f"registered: {registration.expression} in {registration.timezone}"
     if registration.jitter_s and case.timetable is not None:
         what += f", each slot moved by {length(case.timetable.offset_s * 1000)} (@jitter)"
+    if registration.calendar:
+        what += f", @calendar {registration.calendar}{_since_then(registration, chronicle)}"
     if registration.since_ms == registration.registered_at_ms:
         if not registration.enabled:
             what += ", with @enabled false"
@@ -78,9 +87,19 @@ def _registered(case: Case, chronicle: Chronicle) -> Iterator[Evidence]:
     )
 
 
-def _due(case: Case) -> Iterator[Evidence]:
+def _since_then(registration: Registration, chronicle: Chronicle) -> str:
+    """Say what became of a calendar: where it is not the one of then, moved slots may be told wrongly."""
+    observance = chronicle.observances.get(registration.calendar)
+    if observance is None:
+        return " (which cannot be read now)"
+    return "" if observance.calendar.sha256 == registration.calendar_sha256 else " (which was edited since)"
+
+
+def _due(case: Case, teller: Teller) -> Iterator[Evidence]:
     if case.slot is not None:
         yield Evidence(case.slot * 1000, "due" if case.slot * 1000 <= case.now_ms else "will be due")
+        for slot, closed_by in case.moved:
+            yield Evidence(slot * 1000, f"moved to {teller.full(case.slot * 1000)}: {closed_by}")
     if case.change is not None and case.change_at is not None:
         yield Evidence(case.change_at * 1000, case.change)
 

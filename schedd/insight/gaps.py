@@ -92,7 +92,7 @@ def find(
     """
     since_ms = max(since_ms, chronicle.since_ms)
     since, until = -(-since_ms // 1000), -(-min(until_ms, now_ms + 1) // 1000)
-    told, due = _Lines(lines, chronicle), _Due(since, until, max_slots)
+    told, due = _Lines(lines, chronicle), _Due(chronicle, since, until, max_slots)
     by_slot: dict[Slot, list[Gap]] = {}
     by_script = _by_script(chronicle, lambda name: script in (None, name) and sees(name))
     for name in sorted(by_script):
@@ -132,7 +132,8 @@ def _by_script(chronicle: Chronicle, wanted: Callable[[str], bool]) -> dict[str,
 class _Due:
     """Steps timetables, each stretch of each only once, until there are too many slots."""
 
-    def __init__(self, since: int, until: int, max_slots: int) -> None:
+    def __init__(self, chronicle: Chronicle, since: int, until: int, max_slots: int) -> None:
+        self._chronicle = chronicle
         self._since = since
         self._until = until
         self._known: dict[tuple[Timetable, int, int | None], tuple[Slot, ...]] = {}
@@ -142,7 +143,7 @@ class _Due:
 
     def of(self, registration: Registration) -> Iterator[Slot]:
         """Yield the slots of a registration, as long as any may be looked at."""
-        timetable = slots.timetable_of(registration)
+        timetable = slots.timetable_of(registration, self._chronicle)
         if timetable is None:
             return
         begun = max(self._since - 1, registration.since_ms // 1000)

@@ -79,6 +79,9 @@ class _Telling:
         """Tell a slot that waits."""
         ahead = [] if self._view is None else [f for f in self._view.running if f.run_id != fire.run_id]
         waits = f"{self._case.script} waits to run for {self.slot()}"
+        for_lock = self._reasons.waits(fire)
+        if for_lock is not None:
+            return f"{waits}: {for_lock}"
         if ahead:
             return f"{waits}: {self._reasons.fire(ahead[0])}, is still in flight"
         if fire.kind is Kind.CATCHUP:

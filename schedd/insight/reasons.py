@@ -31,6 +31,8 @@ class Reasons:
                 return self._missed(error)
             case Reason.OVERLAP:
                 return self._overlap(error)
+            case Reason.LOCK:
+                return self._lock(error)
             case Reason.SUPERSEDED:
                 return f"it was waiting for its turn when {self._teller.text(error)}"
             case Reason.DRAINING:
@@ -39,6 +41,8 @@ class Reasons:
                 return self._disabled()
             case Reason.PAUSED | Reason.MAINTENANCE:
                 return self._paused(reason, error)
+            case Reason.BLACKOUT:
+                return f"its calendar was closed then, by {error}"
             case _:
                 return self._teller.text(error)
 
@@ -83,6 +87,31 @@ class Reasons:
             if fire.run_id == run_id:
                 return f"{self.fire(fire)}, is still in flight"
         return self._teller.text(error)
+
+    def _lock(self, error: str) -> str:
+        """Tell whose run had the lock, and until when."""
+        clause = self._teller.text(error)
+        entry = self.in_the_way(error)
+        if entry is not None:
+            until = self._teller.near(to_ms(entry.ts))
+            return f"{clause}; it had it until {until}, for {length(entry.duration_ms)}"
+        run_id = named_run(error)
+        lock = None if self._view is None else self._view.lock
+        if lock is not None and any(holder.fire.run_id == run_id for holder in lock.holders):
+            return f"{clause}, which is still in flight"
+        return clause
+
+    def waits(self, fire: Fire) -> str | None:
+        """Return whose run has the lock that a fire waits for, as a clause; None if it waits for none."""
+        lock = None if self._view is None else self._view.lock
+        if lock is None or self._view is None or fire.run_id not in self._view.in_line:
+            return None
+        clause = f"the lock {lock.name} is taken"
+        if lock.holders:
+            first = lock.holders[0]
+            since = "" if first.since_ms is None else f", since {self._teller.near(first.since_ms)}"
+            clause += f" by {first.fire.script}{since} (run {first.fire.run_id})"
+        return clause
 
     def _draining(self) -> str:
         at_ms = self._case.at_ms

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 from schedd.errors import TimetableError
-from schedd.ledger.annals import Registration
+from schedd.ledger.annals import Chronicle, Registration
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
 
@@ -13,14 +13,18 @@ _WINDOWS_S = (60, 3_600, 86_400, 32 * 86_400, 366 * 86_400, 41 * 366 * 86_400)
 """How far back a slot is looked for; the rarest, a 29 February on one weekday, comes within forty years."""
 
 
-def timetable_of(registration: Registration) -> Timetable | None:
-    """Return what was registered as it would be read now; None if it cannot be (a zone that is gone)."""
+def timetable_of(registration: Registration, chronicle: Chronicle) -> Timetable | None:
+    """Return what was registered as it would be read now; None if it cannot be (a zone that is gone).
+
+    A calendar is taken as it is now, and left out if there is none of its name any more.
+    """
     try:
         return Timetable.parse(
             registration.expression,
             registration.timezone,
             seed=registration.script,
             jitter_s=registration.jitter_s,
+            observance=chronicle.observances.get(registration.calendar),
         )
     except TimetableError:
         return None

@@ -28,6 +28,7 @@ class Word(StrEnum):
     DRAINING = "draining"
     DISABLED = "disabled"
     PAUSED = "paused"
+    BLACKOUT = "blackout"
     LOAD_ERROR = "load_error"
     INCOMPATIBLE = "incompatible"
     NOT_DUE = "not_due"

@@ -96,6 +96,8 @@ class _Asking:
             lost = f"{wall(self.case.lost_wall_s)} never stood on the clocks of {self.case.zone}"
             sentence = f"{lost}; {sentence}"
         sentence = sentence.rstrip(".") + "."
+        if self.case.moved:
+            sentence += f" {self._moved()}."
         return word, sentence if self.case.change is None else f"{sentence} {self.case.change}"
 
     def others(self) -> list[Entry]:
@@ -109,6 +111,14 @@ class _Asking:
             if begun_ms <= at_ms <= to_ms(entry.ts) or entry is self.reasons.in_the_way(self._error()):
                 found.append(entry)
         return found
+
+    def _moved(self) -> str:
+        """Tell which slots the calendar moved here; the newest, if there are many."""
+        slot, why = self.case.moved[-1]
+        others = len(self.case.moved) - 1
+        count = "" if others == 0 else f", and {others} before it," if others > 1 else ", and one before it,"
+        verb = "was" if not others else "were"
+        return f"The slot of {self.teller.full(slot * 1000)}{count} {verb} moved there: {why}"
 
     def _error(self) -> str | None:
         return None if self.known.decided is None else self.known.decided.error
@@ -198,7 +208,8 @@ class _Asking:
 
     def _neighbour(self, slot: Slot) -> str:
         told = self.teller.near(slot * 1000)
-        lines = [entry for entry in self.records.entries if account.covers(entry, slot)]
+        mine = [entry for entry in self.records.entries if entry.script_path == self.case.script]
+        lines = [entry for entry in mine if account.covers(entry, slot)]
         if not lines:
             return told
         newest = max(lines, key=lambda entry: entry.ts)
@@ -212,6 +223,9 @@ class _Asking:
             return sentence
         if not self.records.view.schedule.enabled:
             return f"{sentence}, and will not run then: its header says @enabled false"
+        closed_by = None if case.timetable is None else case.timetable.closed_by(Slot(slot_ms // 1000))
+        if closed_by is not None:
+            return f"{sentence}, and will not run then: its calendar is closed, by {closed_by}"
         pause = self.records.view.pause
         if pause is None or (pause.until_ms is not None and pause.until_ms <= slot_ms):
             return sentence

@@ -4,11 +4,12 @@ A fact says what changed; a question is about what was so at some moment. So the
 stretches of time: registrations, lives of the daemon, pauses.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from schedd.ledger import facts
 from schedd.ledger.facts import AnyFact, Claimed, ClockStep, Held, Lost, Reloaded, Stretch, Suspended
+from schedd.timetable.observance import Observance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,10 @@ class Registration:
     timezone: str
     enabled: bool
     jitter_s: int = 0
+    calendar: str = ""
+    """Which calendar was observed, and how: `holidays.ics next`."""
+    calendar_sha256: str = ""
+    """Of that calendar's file as it was then."""
     removed: bool = False
     """It ended because the script was gone, not because another registration took its place."""
 
@@ -74,6 +79,8 @@ class Chronicle:
     lost: tuple[Lost, ...] = ()
     stretches: tuple[Stretch, ...] = ()
     """Those that are open now; they are not read, the state has them."""
+    observances: Mapping[str, Observance] = field(default_factory=dict)
+    """The calendars that the registrations name, as they are now; those that cannot be read are not there."""
     claimed: tuple[Claimed, ...] = ()
     held: tuple[Held, ...] = ()
 
@@ -243,6 +250,8 @@ def _registration(fact: facts.Registered, since_ms: int) -> Registration:
         timezone=fact.timezone,
         enabled=fact.enabled,
         jitter_s=fact.jitter_s,
+        calendar=fact.calendar,
+        calendar_sha256=fact.calendar_sha256,
     )
 
 

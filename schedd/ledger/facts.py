@@ -41,6 +41,10 @@ class Registered(Fact, frozen=True, tag="registered"):
     """Its directives, so that the last good registration outlives the daemon."""
     jitter_s: int = 0
     """The slots are moved by an offset below this, drawn from the path."""
+    calendar: str = ""
+    """Which calendar is observed, and how: `holidays.ics next`."""
+    calendar_sha256: str = ""
+    """Of that calendar's file, as it was read."""
 
 
 class Unregistered(Fact, frozen=True, tag="unregistered"):
@@ -123,6 +127,29 @@ class Resumed(Fact, frozen=True, tag="resumed"):
     at: int
     by: str
     path: str | None = None
+
+
+class Lagging(Fact, frozen=True, tag="lagging"):
+    """The runs of a path outlast its interval; a later one has newer numbers."""
+
+    at: int
+    path: str
+    since: Slot
+    """The slot of the first run that outlasted it."""
+    slots: int
+    """So many were due from then on."""
+    span_s: int
+    """From the first of them to the last."""
+    ran: int
+    p50_ms: int
+    """The median of its last runs."""
+
+
+class KeptUp(Fact, frozen=True, tag="kept_up"):
+    """They no longer do."""
+
+    at: int
+    path: str
 
 
 class ClockStep(Fact, frozen=True, tag="clock"):
@@ -220,6 +247,7 @@ class Checkpoint(Fact, frozen=True, tag="checkpoint"):
     """The newest slot of each script that was decided after the watermark."""
     newest: RunId | None = None
     """The fire whose line was the last to be published before this segment."""
+    lagging: tuple[Lagging, ...] = ()
 
 
 AnyFact = (
@@ -233,6 +261,8 @@ AnyFact = (
     | Watermark
     | Paused
     | Resumed
+    | Lagging
+    | KeptUp
     | ClockStep
     | Suspended
     | Reloaded

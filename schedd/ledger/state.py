@@ -16,7 +16,9 @@ from schedd.ledger.facts import (
     Down,
     Ended,
     Held,
+    KeptUp,
     Keyed,
+    Lagging,
     LastOutcome,
     Lost,
     Paused,
@@ -53,6 +55,8 @@ class State:
         """Open stretches, by path; a stretch covers its own slots, also those beyond the watermark."""
         self.paused: dict[str | None, Paused] = {}
         """What is paused, by path; None = all."""
+        self.lagging: dict[str, Lagging] = {}
+        """The scripts whose runs outlast their interval, by path."""
         self.keys: dict[str, Keyed] = {}
         """The fires that were asked for under a key, oldest first; `fire_of` knows which still count."""
         self.last: dict[str, LastOutcome] = {}
@@ -97,6 +101,10 @@ class State:
                 self.paused[fact.path] = fact
             case Resumed():
                 self.paused.pop(fact.path, None)
+            case Lagging():
+                self.lagging[fact.path] = fact
+            case KeptUp():
+                self.lagging.pop(fact.path, None)
             case Ended():
                 self._end(fact.entry)
                 self._keep(fact.key, _ms(fact.entry.ts), fact.entry.run_id, fact.entry.script_path)
@@ -141,6 +149,7 @@ class State:
             beyond=dict(self.beyond),
             spent=self.spent,
             newest=self.newest,
+            lagging=tuple(self.lagging.values()),
         )
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -156,6 +165,7 @@ class State:
         self.beyond = dict(checkpoint.beyond)
         self.spent = checkpoint.spent
         self.newest = checkpoint.newest
+        self.lagging = {fact.path: fact for fact in checkpoint.lagging}
 
     def _end(self, entry: Entry) -> None:
         path, run_id = entry.script_path, entry.run_id

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from schedd.fire import Fire, Reason, RunId, Status
-from schedd.planner.view import Pause
+from schedd.planner.view import Pace, Pause
 from schedd.schedule import Schedule
 from schedd.timetable.instant import Slot
 
@@ -86,10 +86,29 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lagging:
+    """Note that the runs of a script outlast its interval, and how it gets along."""
+
+    script: str
+    pace: Pace
+    begins: bool = False
+    """It was not told before."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptUp:
+    """Note that they no longer do, or that the script has another timetable."""
+
+    script: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """Note that every slot at or before this one is decided; comes last of its turn."""
 
     watermark: Slot
 
 
-Action = Start | Hold | Close | Open | Stop | Register | Unregister | Paused | Resumed | Decided
+Action = (
+    Start | Hold | Close | Open | Stop | Register | Unregister | Paused | Resumed | Lagging | KeptUp | Decided
+)

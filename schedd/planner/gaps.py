@@ -14,6 +14,8 @@ from schedd.planner.registry import Registration
 from schedd.schedule import Catchup
 from schedd.timetable.instant import Slot
 
+LATE_S = 60
+"""A slot found this late was missed; before that it fires late."""
 MAX_CAUGHT_UP = 1_000
 """So many slots of one script are caught up at the most."""
 
@@ -22,14 +24,29 @@ MAX_CAUGHT_UP = 1_000
 class _Gap:
     registration: Registration
     kept: deque[Slot] = field(default_factory=deque)
-    first: Slot | None = None
-    last: Slot | None = None
-    missed: int = 0
+    missed: list["_Span"] = field(default_factory=list)
+    newest: Slot = Slot(0)
+    cuts: deque[Slot] = field(default_factory=deque)
+    """Slots between those of the gap that have lines of their own; one is enough where there are many."""
 
     def miss(self, slot: Slot) -> None:
-        self.first = slot if self.first is None else self.first
-        self.last = slot
-        self.missed += 1
+        is_cut = not self.missed
+        while self.cuts and self.cuts[0] < slot:
+            is_cut = self.cuts.popleft() > (self.missed[-1].last if self.missed else 0) or is_cut
+        if is_cut:
+            self.missed.append(_Span(slot, slot))
+        else:
+            self.missed[-1].last = slot
+            self.missed[-1].count += 1
+
+
+@dataclass(slots=True)
+class _Span:
+    """Missed slots without another one between them."""
+
+    first: Slot
+    last: Slot
+    count: int = 1
 
 
 class Gaps:
@@ -41,6 +58,7 @@ class Gaps:
     def add(self, registration: Registration, slot: Slot, now_ms: int) -> None:
         """Count one slot in."""
         gap = self._gaps.setdefault(registration.script, _Gap(registration))
+        gap.newest = slot
         most = _most_kept(registration, slot, now_ms)
         if not most:
             gap.miss(slot)
@@ -49,19 +67,25 @@ class Gaps:
         if len(gap.kept) > most:
             gap.miss(gap.kept.popleft())
 
+    def cut(self, script: str, slot: Slot) -> None:
+        """Note a slot that is told in another line: none of the gap's lines may go on over it."""
+        gap = self._gaps.get(script)
+        if gap is not None and (not gap.cuts or gap.cuts[-1] < gap.newest):
+            gap.cuts.append(slot)
+
     def close(
         self, now_ms: int, new_run_id: Callable[[int], RunId]
-    ) -> Iterator[tuple[Close | None, list[Fire]]]:
-        """Give, for each script, the line of what was missed and the fires to catch up; begin anew."""
+    ) -> Iterator[tuple[list[Close], list[Fire]]]:
+        """Give, for each script, the lines of what was missed and the fires to catch up; begin anew."""
         gaps, self._gaps = self._gaps, {}
         for gap in gaps.values():
             script, expression = gap.registration.script, gap.registration.expression
-            close = None
-            if gap.first is not None:
-                missed = Fire(new_run_id(now_ms), script, expression, Kind.SCHEDULE, gap.first)
-                close = _missed(missed, gap)
+            closes = []
+            for span in gap.missed:
+                missed = Fire(new_run_id(now_ms), script, expression, Kind.SCHEDULE, span.first)
+                closes.append(_missed(missed, span, gap))
             kept = [Fire(new_run_id(now_ms), script, expression, Kind.CATCHUP, slot) for slot in gap.kept]
-            yield close, kept
+            yield closes, kept
 
 
 def by_slot(found: list[Action], decided: list[Action]) -> list[Action]:
@@ -87,7 +111,7 @@ def _most_kept(registration: Registration, slot: Slot, now_ms: int) -> int:
     return 1 if schedule.catchup is Catchup.LAST else MAX_CAUGHT_UP
 
 
-def _missed(fire: Fire, gap: _Gap) -> Close:
+def _missed(fire: Fire, span: _Span, gap: _Gap) -> Close:
     error = "schedd was not there to run it: stopped, suspended, or the clock was set ahead"
     if gap.kept:
         error += f"; {'the newest slot is' if len(gap.kept) == 1 else 'newer slots are'} caught up"
@@ -96,8 +120,8 @@ def _missed(fire: Fire, gap: _Gap) -> Close:
         status=Status.ERROR,
         reason=Reason.MISSED,
         error=error,
-        last_slot=gap.last,
-        count=gap.missed,
+        last_slot=span.last,
+        count=span.count,
     )
 
 

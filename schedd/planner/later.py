@@ -29,6 +29,8 @@ class Later:
         self._backlog = Backlog()
         self._retries = Retries()
         self._at_once = backlog.AT_ONCE
+        self._in_line: dict[str, RunId] = {}
+        """The last of the backlog that was let in and found its lock taken, by lock."""
 
     def __len__(self) -> int:
         return len(self._backlog) + len(self._retries)
@@ -70,9 +72,10 @@ class Later:
 
     def waits(self, script: str, slot: Slot) -> bool:
         """Whether a replay of this slot waits or runs."""
-        running = self._admission.places.runs_of(script)
-        is_running = any(fire.slot == slot and fire.kind is Kind.REPLAY for fire in running)
-        return is_running or self._backlog.has(script, slot)
+        places = self._admission.places
+        let_in = (*places.runs_of(script), *places.held_of(script))
+        is_in = any(fire.slot == slot and fire.kind is Kind.REPLAY for fire in let_in)
+        return is_in or self._backlog.has(script, slot)
 
     def retry(self, fire: Fire, outcome: Outcome, now_ms: int, actions: list[Action]) -> None:
         """Let a fire that has failed be tried again, if its script wants that."""
@@ -99,23 +102,42 @@ class Later:
         """Let in whose time has come."""
         for fire in self._retries.due(now_ms):
             self._readmit(fire, now_ms, actions)
-        while len(self._backlog):
-            running = self._admission.places.all_running()
-            if sum(fire.kind in backlog.KINDS for fire in running) >= self._at_once:
-                return
+        busy = self._busy() if len(self._backlog) else 0
+        while len(self._backlog) and busy < self._at_once:
             next_fire = self._backlog.next(lambda script: self._is_free(script, now_ms))
             if next_fire is None:
                 return
             self._admission.admit(next_fire, now_ms, actions)
+            lock = self._admission.places.locks.awaited(next_fire.run_id)
+            if lock is None:
+                busy += 1
+            else:
+                self._in_line[lock] = next_fire.run_id
 
     def drop(self, unwanted: Callable[[Fire], bool]) -> list[Fire]:
         """Remove and return the fires that are unwanted."""
         return [*self._retries.drop(unwanted), *self._backlog.drop(unwanted)]
 
+    def _busy(self) -> int:
+        """Count those of the backlog that run, or will when a place is free."""
+        places = self._admission.places
+        return sum(fire.kind in backlog.KINDS for fire in (*places.all_running(), *places.at_door))
+
     def _is_free(self, script: str, now_ms: int) -> bool:
         places = self._admission.places
-        quiet = not places.occupied(script) and not places.held(script)
-        return quiet and self._quiet.why(self._registry[script], now_ms) is None
+        if places.occupied(script) or places.behind(script) or self._is_lock_awaited(script):
+            return False
+        return self._quiet.why(self._registry[script], now_ms) is None
+
+    def _is_lock_awaited(self, script: str) -> bool:
+        """Whether one of the backlog is in line for the script's lock: a second one would only crowd it."""
+        lock = self._registry.schedule(script).lock
+        if lock is None or lock.name not in self._in_line:
+            return False
+        if self._admission.places.locks.awaited(self._in_line[lock.name]) == lock.name:
+            return True
+        del self._in_line[lock.name]
+        return False
 
     def _readmit(self, fire: Fire, now_ms: int, actions: list[Action]) -> None:
         why = self._quiet.why(self._registry[fire.script], now_ms)

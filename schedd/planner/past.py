@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from schedd.fire import Fire, Outcome, Reason, Status
 from schedd.planner.actions import Open
 from schedd.planner.registry import Remembered
-from schedd.planner.view import Pause
+from schedd.planner.view import Pace, Pause
 from schedd.timetable.instant import Slot
 
 DIED = Outcome(status=Status.ERROR, reason=Reason.INTERRUPTED, ended_ms=0)
@@ -27,5 +27,7 @@ class Past:
     """Fires that ran when it died."""
     stretches: tuple[Open, ...] = ()
     pauses: tuple[Pause, ...] = ()
+    lagging: Mapping[str, Pace] = field(default_factory=dict)
+    """The scripts whose runs outlasted their interval, as it was last told."""
     beyond: Mapping[str, Slot] = field(default_factory=dict)
     """The newest slot of a script that was decided, though the watermark that says so was never written."""

@@ -12,23 +12,29 @@ was being restarted. A slot older than that was missed, and `@catchup` says what
 from collections.abc import Callable, Mapping, Sequence
 
 from schedd.fire import Fire, Kind, Outcome, Reason, RunId, Status
-from schedd.planner import backlog
-from schedd.planner.actions import Action, Close, Decided, Open, Register, Start, Unregister
+from schedd.planner.actions import (
+    Action,
+    Close,
+    Decided,
+    Lagging,
+    Register,
+    Start,
+    Unregister,
+)
 from schedd.planner.admission import Admission, skipped
-from schedd.planner.gaps import Gaps, by_slot
+from schedd.planner.comeback import Comeback
+from schedd.planner.gaps import LATE_S, Gaps, by_slot
 from schedd.planner.later import Later
-from schedd.planner.past import DIED, Past
+from schedd.planner.past import Past
 from schedd.planner.quiet import Quiet, closed
 from schedd.planner.registry import Registration, Registry
-from schedd.planner.view import Pause, ScheduleView
-from schedd.schedule import Catchup, Schedule
+from schedd.planner.shown import Shown
+from schedd.planner.view import Pace, Pause, ScheduleView, Wait
+from schedd.schedule import Schedule
 from schedd.timetable.instant import Slot
 
-LATE_S = 60
-"""A slot found this late was missed; before that it fires late."""
 REWIND_S = 3 * 3600
 """A step back by more than this means that the clock was wrong before: slots are counted anew."""
-NEXT_SLOTS = 5
 
 
 class Planner:
@@ -40,11 +46,12 @@ class Planner:
     def __init__(self, *, new_run_id: Callable[[int], RunId], max_running: int, max_held: int) -> None:
         self._new_run_id = new_run_id
         self._registry = Registry()
-        self._admission = Admission(self._registry.schedule, max_running=max_running, max_held=max_held)
+        self._admission = Admission(self.schedule, max_running=max_running, max_held=max_held)
         self._places = self._admission.places
         self._gaps = Gaps()
         self._quiet = Quiet(new_run_id)
         self._later = Later(self._admission, self._registry, self._quiet, new_run_id)
+        self._shown = Shown(self._registry, self._admission, self._later, self._quiet.pauses)
         self._watermark: Slot | None = None
         self._spent = Slot(0)
         self._draining = False
@@ -103,28 +110,25 @@ class Planner:
         """Return when a retry that waits is due, in milliseconds since the epoch."""
         return self._later.due_ms(fire)
 
+    def wait(self, fire: Fire) -> Wait:
+        """Return what a held fire waits for."""
+        return self._shown.wait(fire)
+
+    def lagging(self) -> dict[str, Pace]:
+        """Return the scripts whose runs outlast their interval, and how they get along."""
+        return self._admission.cadence.lagging()
+
     def pauses(self) -> tuple[Pause, ...]:
         """Return the pauses in force, that of all first."""
         return self._quiet.pauses.all()
 
     def view(self, script: str, now_ms: int) -> ScheduleView | None:
         """Return one registered schedule as it stands now."""
-        registration = self._registry.get(script)
-        if registration is None or registration.schedule is None:
-            return None
-        return ScheduleView(
-            schedule=registration.schedule,
-            registered_at_ms=registration.registered_at_ms,
-            next_slots=self._registry.upcoming(script, NEXT_SLOTS) if registration.enabled else (),
-            running=self._places.runs_of(script),
-            held=(*self._places.held_of(script), *self._later.of(script)),
-            pause=self._quiet.pauses.covering(script, now_ms),
-        )
+        return self._shown.view(script, now_ms)
 
     def views(self, now_ms: int) -> list[ScheduleView]:
         """Return all registered schedules as they stand now, ordered by script."""
-        views = (self.view(script, now_ms) for script in sorted(r.script for r in self._registry))
-        return [view for view in views if view is not None]
+        return self._shown.views(now_ms)
 
     # What happens.
 
@@ -136,22 +140,8 @@ class Planner:
         """
         self._watermark = past.watermark
         self._spent = past.spent
-        for pause in past.pauses:
-            self._quiet.pauses.begin(pause)
-        for old in past.registered:
-            current = schedules.get(old.script)
-            if current is not None and (current.timetable, current.enabled) != (old.timetable, old.enabled):
-                current = None
-            after = max(Slot(old.registered_at_ms // 1000), self._watermark or Slot(0))
-            after = max(after, past.beyond.get(old.script, Slot(0)))
-            self._registry.remember(old, current, after=after)
-        for stretch in past.stretches:
-            self._resume_stretch(stretch, past)
-        actions: list[Action] = []
-        for fire, due_ms in past.held:
-            self._resume_held(fire, due_ms, now_ms, actions)
-        for fire in past.interrupted:
-            self._later.retry(fire, DIED, now_ms, actions)
+        comeback = Comeback(past, self._registry, self._admission, self._quiet, self._later)
+        actions = comeback.take_up(schedules, now_ms)
         return actions + self.reconcile(schedules, now_ms)
 
     def startup(self, now_ms: int) -> list[Action]:
@@ -189,6 +179,7 @@ class Planner:
                 self._unregister(registration.script, actions)
         for schedule in schedules.values():
             self._register(schedule, now_ms, actions)
+        self._admission.regulate(schedules, now_ms, actions, draining=self._draining)
         return self._decided(actions)
 
     def limit(self, *, max_running: int, max_held: int) -> None:
@@ -237,14 +228,9 @@ class Planner:
 
     def ended(self, fire: Fire, outcome: Outcome, now_ms: int) -> list[Action]:
         """A run is over: whoever waited for it may start, and it may itself be tried again."""
-        ended = self._places.end(fire.run_id)
-        assert ended is not None, fire
         actions: list[Action] = []
         self._later.retry(fire, outcome, now_ms, actions)
-        if not self._draining:
-            if fire.script in self._registry:
-                self._admission.release(fire.script, now_ms, actions)
-            self._admission.seat_waiting(now_ms, actions)
+        self._admission.ended(fire, outcome, now_ms, actions, draining=self._draining)
         return actions + self.tick(now_ms)
 
     def drop(self, run_id: RunId, error: str) -> list[Action]:
@@ -264,7 +250,8 @@ class Planner:
 
     def finish(self, now_ms: int) -> list[Action]:
         """Close what is open, before the daemon stops."""
-        return self._decided([*self.tick(now_ms), *self._quiet.stretches.close_all()])
+        lagging = [Lagging(script, pace) for script, pace in self.lagging().items()]
+        return self._decided([*self.tick(now_ms), *self._quiet.stretches.close_all(), *lagging])
 
     # Deciding.
 
@@ -274,9 +261,8 @@ class Planner:
             for registration in registrations:
                 self._decide(registration, slot, now, now_ms, decided)
         found: list[Action] = []
-        for close, kept in self._gaps.close(now_ms, self._new_run_id):
-            if close is not None:
-                found.append(close)
+        for closes, kept in self._gaps.close(now_ms, self._new_run_id):
+            found += closes
             for fire in kept:
                 self._later.add(fire, found)
         self._watermark = now
@@ -296,7 +282,15 @@ class Planner:
             return  # decided before the clock was set back by hours, and ahead again
         if why is not None:
             actions += self._quiet.tell(registration, slot, why, now_ms)
-        elif registration.schedule is None or now - slot >= LATE_S:
+            return
+        closed_by = registration.timetable.closed_by(slot)
+        if closed_by is not None:
+            following = self._registry.following(registration.script)
+            actions += self._quiet.shut(registration, slot, closed_by, following, now_ms)
+            self._gaps.cut(registration.script, slot)
+            return
+        actions += self._quiet.opened(registration.script)
+        if registration.schedule is None or now - slot >= LATE_S:
             self._gaps.add(registration, slot, now_ms)
         else:
             self._decide_new(registration, Kind.SCHEDULE, slot, now_ms, actions)
@@ -320,7 +314,7 @@ class Planner:
         return Fire(self._new_run_id(now_ms), registration.script, registration.expression, kind, slot)
 
     def _drop(self, unwanted: Callable[[Fire], bool]) -> list[Fire]:
-        return [*self._places.drop(unwanted), *self._later.drop(unwanted)]
+        return [*self._admission.drop(unwanted), *self._later.drop(unwanted)]
 
     # Registering.
 
@@ -341,7 +335,6 @@ class Planner:
         old.take(schedule)
         if told != old.told():
             actions.append(Register(schedule, old.registered_at_ms))
-        self._admission.release(script, now_ms, actions)
 
     def _unregister(self, script: str, actions: list[Action]) -> None:
         self._forget(script, actions)
@@ -355,30 +348,9 @@ class Planner:
     def _forget(self, script: str, actions: list[Action]) -> None:
         self._registry.forget(script)
         actions += self._quiet.stretches.close(script)
-
-    def _resume_stretch(self, stretch: Open, past: Past) -> None:
-        registration = self._registry.get(stretch.fire.script)
-        if registration is None or past.watermark is None:
-            return
-
-        def covers(slot: Slot) -> bool:
-            why = self._quiet.why(registration, slot * 1000)
-            return why is not None and why[0] is stretch.reason
-
-        until = max(past.watermark, past.beyond.get(registration.script, past.watermark))
-        self._quiet.stretches.resume(stretch, registration.timetable, until, covers)
-
-    def _resume_held(self, fire: Fire, due_ms: int | None, now_ms: int, actions: list[Action]) -> None:
-        schedule = self.schedule(fire.script)
-        late = fire.slot is not None and now_ms // 1000 - fire.slot >= LATE_S
-        patient = fire.kind is Kind.RETRY or fire.kind in backlog.KINDS
-        if schedule is not None and (patient or (late and schedule.catchup is not Catchup.NONE)):
-            self._later.resume(fire, now_ms if due_ms is None else due_ms)
-        elif schedule is not None and not late:
-            self._admission.admit(fire, now_ms, actions)
-        else:
-            error = "schedd stopped while this fire was held, and came back too late to run it"
-            actions.append(Close(fire=fire, status=Status.ERROR, reason=Reason.MISSED, error=error))
+        kept_up = self._admission.cadence.forget(script)
+        if kept_up is not None:
+            actions.append(kept_up)
 
     def _rewind(self, now: Slot) -> list[Action]:
         """Begin to count from `now`: the clock was far ahead of the truth before, so all is dated anew."""
@@ -386,6 +358,7 @@ class Planner:
         self._watermark = now
         self._registry.restart(now)
         dated = [Register(r.schedule, r.registered_at_ms) for r in self._registry if r.schedule is not None]
+        self._admission.cadence.restart()
         return [*self._quiet.stretches.close_all(), *dated]
 
 

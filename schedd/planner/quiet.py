@@ -1,6 +1,7 @@
-"""Scripts that are not to fire: disabled in their header, paused, or in maintenance with all others.
+"""Slots that are not to run: a calendar closes them, or their script is disabled, paused or in maintenance.
 
-Each of their slots is decided all the same, and told in stretches.
+Each of them is decided all the same, and told in stretches. Who disables or pauses a script does not say for
+how long; a calendar does, so what it closes is told with the last slot of it, on the day itself.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,7 +10,7 @@ from schedd.fire import Fire, Kind, Reason, RunId, Status
 from schedd.planner.actions import Action, Close, Open, Paused, Resumed
 from schedd.planner.pauses import Pauses, reason_of, sentence
 from schedd.planner.registry import Registration
-from schedd.planner.stretches import Stretches
+from schedd.planner.stretches import MAX_STRETCH_S, Stretches
 from schedd.planner.view import Pause
 from schedd.timetable.instant import Slot
 
@@ -42,6 +43,30 @@ class Quiet:
         run_id = self._new_run_id(now_ms)
         fire = Fire(run_id, registration.script, registration.expression, Kind.SCHEDULE, slot)
         return self.stretches.open(Open(fire, Status.DISABLED, reason, error))
+
+    def shut(
+        self, registration: Registration, slot: Slot, closed_by: str, following: Slot | None, now_ms: int
+    ) -> Iterable[Action]:
+        """Count a slot that the calendar closes into the stretch of its script; `following` comes next."""
+        script = registration.script
+        why = Reason.BLACKOUT, closed_by
+        goes_on = following is not None and registration.timetable.closed_by(following) == closed_by
+        if self.stretches.prolong(script, slot, *why):
+            if not goes_on or following is None or self.stretches.ends_before(script, following):
+                yield from self.stretches.close(script)
+            return
+        run_id = self._new_run_id(now_ms)
+        fire = Fire(run_id, script, registration.expression, Kind.SCHEDULE, slot)
+        if goes_on and following is not None and following - slot < MAX_STRETCH_S:
+            yield from self.stretches.open(Open(fire, Status.DISABLED, *why))
+        else:
+            yield from self.stretches.close(script)
+            yield closed(fire, why)
+
+    def opened(self, script: str) -> Iterable[Action]:
+        """Close the stretch of a calendar that was edited: a slot of the script is open again."""
+        if self.stretches.is_for(script, Reason.BLACKOUT):
+            yield from self.stretches.close(script)
 
     def begin(self, pause: Pause) -> Iterable[Action]:
         """Put a pause in force; what was told under one that it replaces is closed."""

@@ -19,6 +19,8 @@ class Remembered:
     enabled: bool
     sha256: str
     registered_at_ms: int
+    calendar_sha256: str = ""
+    """Of the calendar as it was then; the timetable has it as it is now."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,15 +36,17 @@ class Registration:
     registered_at_ms: int
     schedule: Schedule | None
     """None while the planner settles the past of a script that has changed or gone since."""
+    calendar_sha256: str
 
-    def told(self) -> tuple[str, str, bool]:
+    def told(self) -> tuple[str, str, bool, str]:
         """What the ledger knows of it, besides its timetable."""
-        return self.expression, self.sha256, self.enabled
+        return self.expression, self.sha256, self.enabled, self.calendar_sha256
 
     def take(self, schedule: Schedule) -> None:
         """Go by another header with the same timetable."""
         self.schedule, self.expression = schedule, schedule.expression
         self.sha256, self.enabled = schedule.sha256, schedule.enabled
+        self.calendar_sha256 = schedule.timetable.calendar_sha256
 
 
 class Registry:
@@ -87,6 +91,7 @@ class Registry:
             order=self._orders,
             registered_at_ms=now_ms,
             schedule=schedule,
+            calendar_sha256=schedule.timetable.calendar_sha256,
         )
         self._put(registration, after)
 
@@ -102,6 +107,7 @@ class Registry:
             order=self._orders,
             registered_at_ms=old.registered_at_ms,
             schedule=current,
+            calendar_sha256=old.calendar_sha256,
         )
         self._put(registration, after)
 
@@ -126,9 +132,13 @@ class Registry:
         """Return the next second in which something may be due."""
         return self._wheel.next_slot()
 
-    def upcoming(self, script: str, count: int) -> tuple[Slot, ...]:
-        """Return the next slots of a script, at most `count`."""
-        return self._wheel.upcoming(script, count)
+    def following(self, script: str) -> Slot | None:
+        """Return the next slot of a script that was not given out."""
+        return next(iter(self._wheel.upcoming(script, 1)), None)
+
+    def to_run(self, script: str, count: int) -> tuple[Slot, ...]:
+        """Return the next slots of a script that its calendar lets run, at most `count`."""
+        return self._wheel.to_run(script, count)
 
     def _put(self, registration: Registration, after: Slot) -> None:
         self._registrations[registration.script] = registration

@@ -46,10 +46,15 @@ class Stretches:
     def __init__(self) -> None:
         self._open: dict[str, _Span] = {}
 
-    def prolong(self, script: str, slot: Slot, reason: Reason) -> bool:
-        """Count one slot into the stretch of a script; False if a stretch must be opened for it."""
+    def prolong(self, script: str, slot: Slot, reason: Reason, error: str | None = None) -> bool:
+        """Count one slot into the stretch of a script; False if a stretch must be opened for it.
+
+        With an `error` the stretch has to be for the same.
+        """
         span = self._open.get(script)
         if span is None or span.reason is not reason or slot - span.first >= MAX_STRETCH_S:
+            return False
+        if error not in {None, span.error}:
             return False
         if slot > span.last:
             span.last = slot
@@ -66,6 +71,10 @@ class Stretches:
         """Whether the script has an open stretch for one of these reasons."""
         span = self._open.get(script)
         return span is not None and span.reason in reasons
+
+    def ends_before(self, script: str, slot: Slot) -> bool:
+        """Whether a slot is too late for the stretch of a script that is open."""
+        return slot - self._open[script].first >= MAX_STRETCH_S
 
     def scripts(self) -> tuple[str, ...]:
         """Return the scripts with an open stretch."""

@@ -19,6 +19,8 @@ from schedd.timetable.timetable import Timetable
 
 LOOK_AHEAD = 16
 """Slots computed at a time: one croniter object then serves many steps (its making costs as much as ten)."""
+KNOWN_FOR_S = 86_400
+"""So long it is believed that a calendar lets no slot run."""
 SWEEP_ABOVE = 64
 """Dead entries below this number are not worth a sweep."""
 
@@ -35,6 +37,8 @@ class _Spoke:
     since: Slot
     members: dict[str, _Member] = field(default_factory=dict)
     ahead: deque[Slot] = field(default_factory=deque)
+    open_ahead: tuple[Slot, int, tuple[Slot, ...]] = (Slot(0), 0, ())
+    """After which slot, how many at most, and which slots its calendar lets run; worked out once for all."""
 
     @property
     def due(self) -> Slot | None:
@@ -58,6 +62,17 @@ class _Spoke:
         if len(found) < count and self.ahead:
             found += self.timetable.upcoming(max(after, self.ahead[-1]), count - len(found))
         return tuple(found)
+
+    def to_run(self, after: Slot, count: int) -> tuple[Slot, ...]:
+        """Return the next `count` slots after `after` that will run."""
+        if self.timetable.closures is None:
+            return self.peek(after, count)
+        after = max(after, self.since)
+        begun, most, slots = self.open_ahead
+        if count > most or not begun <= after < (slots[0] if slots else begun + KNOWN_FOR_S):
+            slots = tuple(self.timetable.to_run(after, count))
+            self.open_ahead = after, count, slots
+        return slots[:count]
 
 
 class Wheel:
@@ -128,6 +143,11 @@ class Wheel:
         """Return the next slots of a script, at most `count`."""
         spoke = self._spoke_of[script]
         return spoke.peek(spoke.members[script].after, count)
+
+    def to_run(self, script: str, count: int) -> tuple[Slot, ...]:
+        """Return the next slots of a script that its calendar lets run, at most `count`."""
+        spoke = self._spoke_of[script]
+        return spoke.to_run(spoke.members[script].after, count)
 
     def _push(self, spoke: _Spoke) -> None:
         due = spoke.due

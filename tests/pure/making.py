@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from schedd.fire import RunId
 from schedd.planner.planner import Planner
-from schedd.schedule import Catchup, FileStamp, Overlap, Retry, Schedule
+from schedd.schedule import Catchup, FileStamp, Lock, Overlap, Retry, Schedule
+from schedd.timetable.observance import Observance
 from schedd.timetable.timetable import Timetable
 
 T0_MS = 1_700_000_000_000 - 1_700_000_000_000 % 86_400_000
@@ -24,6 +25,8 @@ def schedule(
     within_s: int | None = None,
     deadline_s: int | None = None,
     retry: Retry | None = None,
+    lock: Lock | None = None,
+    observance: Observance | None = None,
     sha256: str = "0",
 ) -> Schedule:
     return Schedule(
@@ -31,7 +34,7 @@ def schedule(
         path=f"/scripts/{script}",
         expression=expression,
         timezone=zone,
-        timetable=Timetable.parse(expression, zone, seed=script),
+        timetable=Timetable.parse(expression, zone, seed=script, observance=observance),
         enabled=enabled,
         overlap=overlap,
         max_runs=max_runs,
@@ -39,6 +42,7 @@ def schedule(
         catchup_within_ms=None if within_s is None else within_s * 1000,
         deadline_ms=None if deadline_s is None else deadline_s * 1000,
         retry=retry,
+        lock=lock,
         sha256=sha256,
         stamp=FileStamp(1, 1, 1),
     )

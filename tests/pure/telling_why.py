@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from schedd.fire import Entry, Fire, Kind, Reason, RunId, Status
@@ -15,6 +16,7 @@ from schedd.ledger.facts import AnyFact, Stretch
 from schedd.planner.view import Pause, ScheduleView
 from schedd.schedule import Catchup, FileStamp, Schedule
 from schedd.timetable.instant import Slot, from_ms, from_slot
+from schedd.timetable.observance import Observance
 from schedd.timetable.timetable import Timetable
 
 SCRIPT = "shop/export.sh"
@@ -122,6 +124,9 @@ class Past:
     enabled: bool = True
     catchup: Catchup = Catchup.NONE
     jitter_s: int = 0
+    observance: Observance | None = None
+    edited: bool = False
+    """Its calendar was another one when it was registered."""
     gone: bool = False
     """Not registered now."""
     told: list[AnyFact | tuple[facts.Up, int]] = field(default_factory=list)
@@ -132,6 +137,8 @@ class Past:
     pause: Pause | None = None
     stretch: Stretch | None = None
     problem: str | None = None
+    seen: dict[str, Any] = field(default_factory=dict)
+    """What else there is to be seen of it now: its lock."""
     never: bool = False
     """Never registered at all."""
 
@@ -147,6 +154,8 @@ class Past:
             else:
                 annals.take(fact, None)
         chronicle = annals.chronicle(ms(self.now), complete=True)
+        if self.observance is not None:
+            chronicle = replace(chronicle, observances={str(self.observance): self.observance})
         if self.stretch is not None:
             chronicle = replace(chronicle, stretches=(self.stretch,))
         view = None if self.gone or self.never else self._view()
@@ -166,10 +175,19 @@ class Past:
             enabled=self.enabled,
             sha256="0",
             jitter_s=self.jitter_s,
+            calendar=str(self.observance or ""),
+            calendar_sha256=self._calendar_sha256(),
         )
 
+    def _calendar_sha256(self) -> str:
+        if self.observance is None:
+            return ""
+        return "another" if self.edited else self.observance.calendar.sha256
+
     def _view(self) -> ScheduleView:
-        timetable = Timetable.parse(self.expression, self.zone, seed=SCRIPT, jitter_s=self.jitter_s)
+        timetable = Timetable.parse(
+            self.expression, self.zone, seed=SCRIPT, jitter_s=self.jitter_s, observance=self.observance
+        )
         return ScheduleView(
             schedule=Schedule(
                 script=SCRIPT,
@@ -183,8 +201,9 @@ class Past:
                 stamp=FileStamp(1, 1, 1),
             ),
             registered_at_ms=ms(self.registered),
-            next_slots=tuple(timetable.upcoming(Slot(ms(self.now) // 1000), 5)),
+            next_slots=tuple(timetable.to_run(Slot(ms(self.now) // 1000), 5)),
             running=self.running,
             held=self.held,
             pause=self.pause,
+            **self.seen,
         )

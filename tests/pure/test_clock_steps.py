@@ -2,7 +2,8 @@
 
 from schedd.fire import Reason
 from schedd.planner.actions import Close, Decided, Register, Start
-from schedd.planner.planner import LATE_S, REWIND_S
+from schedd.planner.gaps import LATE_S
+from schedd.planner.planner import REWIND_S
 from tests.pure.making import T0_MS, planner, schedule
 
 T0 = T0_MS // 1000

@@ -1,79 +1,38 @@
 """The promise: every due slot of every registered script ends as exactly one line.
 
 A state machine drives the planner beside a plain model: no wheel, no watermark, only what each script's
-expression means, second by second. The planner's actions are turned into the ledger's facts and folded as the
-ledger folds them, so that a restart, and a crash in the middle of a write, are what they are in life. After
-each step every due second of every script is counted: it must be in exactly one place.
+expression and calendar mean, second by second. The planner's actions are turned into the ledger's facts and
+folded as the ledger folds them, so that a restart, and a crash in the middle of a write, are what they are in
+life. After each step every due second of every script is counted: it must be in exactly one place.
 """
 
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from schedd.daemon import record
-from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status, ran
+from schedd.fire import Entry, Fire, Kind, Outcome, RunId, ran
 from schedd.ledger import facts
 from schedd.ledger.state import State
 from schedd.planner.actions import Action, Start, Stop
-from schedd.planner.planner import LATE_S, Planner
+from schedd.planner.gaps import LATE_S
+from schedd.planner.planner import Planner
 from schedd.planner.view import Pause
-from schedd.schedule import Catchup, Overlap, Retry, Schedule
+from schedd.schedule import Schedule
 from schedd.timetable.instant import Slot, to_ms
-from tests.pure.making import T0_MS, counted_ids, schedule
+from tests.pure.lives import EDITED, ENDS, LATE, NAMES, QUIET, Owed, as_edited, headers, is_due, observed
+from tests.pure.making import T0_MS, counted_ids
 
-NAMES = ("a", "b", "c", "d", "e")
-DUE = {
-    "@every 7s": lambda s: s % 7 == 0,
-    "@every 1m": lambda s: s % 60 == 0,
-    "* * * * *": lambda s: s % 60 == 0,
-    "*/5 * * * *": lambda s: s % 300 == 0,
-    "15,45 * * * * *": lambda s: s % 60 in (15, 45),
-    "30 * * * *": lambda s: s % 3600 == 1800,
-    "*/20 * * * * * | @every 7s": lambda s: s % 20 == 0 or s % 7 == 0,
-}
-"""Expressions, and what each of them means, said without schedd."""
 MAX_RUNNING = 3
 MAX_HELD = 4
 HOST = "here"
 OF_A_SLOT = (Kind.SCHEDULE, Kind.CATCHUP)
 """Retries and replays are fires besides."""
-ENDS = {
-    "ok": Outcome(status=Status.OK, ended_ms=0),
-    "exit 1": Outcome(status=Status.ERROR, reason=Reason.EXIT, exit_code=1, ended_ms=0),
-    "exit 75": Outcome(status=Status.ERROR, reason=Reason.EXIT, exit_code=75, ended_ms=0),
-    "exit 78": Outcome(status=Status.ERROR, reason=Reason.EXIT, exit_code=78, ended_ms=0),
-    "timeout": Outcome(status=Status.TIMEOUT, reason=Reason.TIMEOUT, ended_ms=0),
-    "stopped": Outcome(status=Status.ERROR, reason=Reason.STOPPED, ended_ms=0),
-}
 EXAMPLES = int(os.environ.get("SCHEDD_TEST_EXAMPLES", "300"))
-
-
-@dataclass
-class Owed:
-    """A stretch of time in which a script was registered, and so owes a line for each due second."""
-
-    expression: str
-    after: int
-    until: int | None = None
-
-
-headers = st.builds(
-    schedule,
-    script=st.sampled_from(NAMES),
-    expression=st.sampled_from(sorted(DUE)),
-    enabled=st.booleans(),
-    overlap=st.sampled_from(list(Overlap)),
-    max_runs=st.sampled_from([1, 1, 2, None]),
-    catchup=st.sampled_from([Catchup.NONE, Catchup.LAST, Catchup.ALL]),
-    within_s=st.sampled_from([None, 600]),
-    deadline_s=st.sampled_from([None, None, 20]),
-    retry=st.sampled_from([None, Retry(limit=2, first_ms=5_000, most_ms=60_000)]),
-    sha256=st.sampled_from(["0", "1"]),
-)
 
 
 class Conservation(RuleBasedStateMachine):
@@ -92,8 +51,11 @@ class Conservation(RuleBasedStateMachine):
         self.state = State()
         self.alive: dict[RunId, Fire] = {}
         self.limits: dict[RunId, int | None] = {}
+        self.locked: dict[RunId, set[str]] = {}
         self.replaced: set[RunId] = set()
         self.draining = False
+        self.quiet = QUIET
+        self.edited = 0
         self.planner = self._new_planner()
         self._do(self.planner.restore(record.past_of(self.state), {}, self.now_ms))
         for header in first:
@@ -104,7 +66,14 @@ class Conservation(RuleBasedStateMachine):
 
     @rule(header=headers, then_reload=st.booleans())
     def a_script_is_written(self, header: Schedule, then_reload: bool) -> None:
-        self.files[header.script] = header
+        self.files[header.script] = as_edited(header, self.quiet)
+        if then_reload:
+            self.reload()
+
+    @rule(then_reload=st.booleans())
+    def a_calendar_is_edited(self, then_reload: bool) -> None:
+        self.quiet = EDITED if self.quiet is QUIET else QUIET
+        self.files = {name: as_edited(header, self.quiet) for name, header in self.files.items()}
         if then_reload:
             self.reload()
 
@@ -123,6 +92,7 @@ class Conservation(RuleBasedStateMachine):
 
     @rule()
     def reload(self) -> None:
+        self._tick()
         actions = self.planner.reconcile(self.files, self.now_ms)
         self._note_registrations()
         self._do(actions)
@@ -246,11 +216,35 @@ class Conservation(RuleBasedStateMachine):
             assert set(self.alive) == {fire.run_id for fire in self.planner.running()}
 
     @invariant()
+    def nobody_waits_for_nothing(self) -> None:
+        if hasattr(self, "planner") and not self.draining:
+            places = self.planner._places
+            assert self.alive or not places.held_count, "a deadlock"
+            assert not places.at_door or len(self.alive) >= MAX_RUNNING
+            for name in places.locks.names():
+                assert len(places.locks.holders(name)) >= self._slots(name)
+            for name in places.scripts_behind():
+                limit = self.registered[name].max_runs
+                assert limit is not None
+                assert places.occupied(name) >= limit
+
+    @invariant()
+    def whoever_looks_sees_who_has_a_lock(self) -> None:
+        if hasattr(self, "planner"):
+            for view in self.planner.views(self.now_ms):
+                if view.lock is not None:
+                    seen = {holder.fire.run_id for holder in view.lock.holders}
+                    assert seen == {run for run in self.alive if view.lock.name in self.locked[run]}
+                    assert view.lock.slots == self._slots(view.lock.name)
+                assert {fire.run_id for fire in view.held} >= set(view.in_line)
+
+    @invariant()
     def the_ledger_knows_all_that_runs_and_all_that_waits(self) -> None:
         if hasattr(self, "planner"):
             assert {fire.run_id for fire in self.planner.held()} == set(self.state.held)
             assert set(self.alive) == set(self.state.claimed)
             assert {pause.script for pause in self.planner.pauses()} == set(self.state.paused)
+            assert set(self.planner.lagging()) == set(self.state.lagging)
 
     @invariant()
     def nothing_is_tried_more_often_than_its_header_says(self) -> None:
@@ -292,8 +286,20 @@ class Conservation(RuleBasedStateMachine):
     def _start(self, action: Start) -> None:
         assert action.fire.run_id not in self.alive
         assert action.fire.slot is None or action.fire.slot <= self.latest, "before its time"
+        if action.fire.kind in OF_A_SLOT and (action.fire.slot or 0) > self.edited:
+            assert action.schedule.timetable.closed_by(action.fire.slot) is None, "closed"
         self.alive[action.fire.run_id] = action.fire
         self.limits[action.fire.run_id] = action.schedule.max_runs
+        lock = action.schedule.lock
+        if lock is not None:
+            having = [run for run in self.alive if lock.name in self.locked.get(run, ())]
+            assert len(having) < self._slots(lock.name), "more than the lock allows"
+        self.locked[action.fire.run_id] = set() if lock is None else {lock.name}
+
+    def _slots(self, name: str) -> int:
+        """Return how many may have a lock: what the most careful script says."""
+        locks = (header.lock for header in self.registered.values())
+        return min(lock.slots for lock in locks if lock is not None and lock.name == name)
 
     def _facts(self, actions: list[Action]) -> list[facts.AnyFact]:
         told = [record.fact_of(action, now_ms=self.now_ms, host=HOST) for action in actions]
@@ -317,7 +323,8 @@ class Conservation(RuleBasedStateMachine):
         kept.apply(self.state.checkpoint(self.now_ms))
         self.state = kept
         self.planner = self._new_planner()
-        past = record.past_of(self.state, died)
+        observances = {str(each): each for each in (self.quiet, LATE)}
+        past = record.past_of(self.state, died, observances.get)
         actions = self.planner.restore(past, self.files, self.now_ms)
         self._note_registrations(restart=True)
         self._do(actions)
@@ -329,21 +336,29 @@ class Conservation(RuleBasedStateMachine):
         self.latest = max(self.latest, self.now_ms // 1000)
         for name in NAMES:
             old, new = self.registered.get(name), self.files.get(name)
-            same = old is not None and new is not None and old.expression == new.expression
+            same = old is not None and new is not None and old.timetable == new.timetable
+            if restart and old is not None and new is not None:
+                same = (old.expression, observed(old)) == (new.expression, observed(new))
             if restart and same and old is not None and new is not None and old.enabled != new.enabled:
                 same = False
             if old is not None and not same:
                 self.owed[name][-1].until = self.latest
             if new is not None and not same:
-                self.owed[name].append(Owed(new.expression, self.latest))
+                self.owed[name].append(Owed(new.expression, observed(new), self.latest))
+            if old is None or new is None or old.timetable != new.timetable:
+                self.edited = self.latest
         self.registered = dict(self.files)
+        for run_id, fire in self.alive.items():
+            header = self.registered.get(fire.script)
+            if header is not None and header.lock is not None:
+                self.locked[run_id].add(header.lock.name)
 
     def _due(self, name: str) -> Counter[int]:
         due: Counter[int] = Counter()
         for owed in self.owed[name]:
-            is_due = DUE[owed.expression]
             until = self.latest if owed.until is None else owed.until
-            due.update(second for second in range(owed.after + 1, until + 1) if is_due(second))
+            seconds = range(owed.after + 1, until + 1)
+            due.update(second for second in seconds if is_due(owed.expression, owed.how, second))
         return due
 
     def _told(self, name: str) -> Counter[int]:
@@ -353,24 +368,24 @@ class Conservation(RuleBasedStateMachine):
                 told[fire.slot] += 1
         for line in self.lines:
             if line.script_path == name and line.slot is not None and line.kind in OF_A_SLOT:
-                told.update(self._slots_of(line.expression, line))
+                told.update(self._slots_of(line))
         stretch = self.state.stretches.get(name)
         if stretch is not None:
-            told.update(s for s in range(stretch.first, self.latest + 1) if DUE[stretch.expression](s))
+            told.update(self._between(name, stretch.first, self.latest))
         return told
 
-    def _slots_of(self, expression: str, line: Entry) -> list[int]:
+    def _slots_of(self, line: Entry) -> list[int]:
         assert line.slot is not None
         first = to_ms(line.slot) // 1000
         if line.last_slot is None or line.count is None:
             return [first]
-        return self._between(expression, first, to_ms(line.last_slot) // 1000, line.count)
-
-    @staticmethod
-    def _between(expression: str, first: int, last: int, count: int) -> list[int]:
-        slots = [second for second in range(first, last + 1) if DUE[expression](second)]
-        assert len(slots) == count, (expression, first, last, count, len(slots))
+        slots = self._between(line.script_path, first, to_ms(line.last_slot) // 1000)
+        assert len(slots) == line.count, (line, len(slots))
         return slots
+
+    def _between(self, name: str, first: int, last: int) -> list[int]:
+        owed = next(o for o in reversed(self.owed[name]) if o.after < first)
+        return [second for second in range(first, last + 1) if is_due(owed.expression, owed.how, second)]
 
 
 TestConservation = Conservation.TestCase

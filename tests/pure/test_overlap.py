@@ -1,5 +1,7 @@
 """What happens to a slot that comes due while its script is still running."""
 
+import pytest
+
 from schedd.fire import Fire, Outcome, Reason, Status
 from schedd.planner.actions import Action, Close, Decided, Hold, Start, Stop
 from schedd.planner.planner import Planner
@@ -92,6 +94,18 @@ def test_a_concurrency_limit_counts_before_the_policy_does() -> None:
     assert closes(made.tick(T0_MS + 30_000)) == [(Status.SKIPPED_OVERLOAD, Reason.OVERLAP)]
 
 
+@pytest.mark.parametrize("overlap", Overlap)
+def test_whatever_the_policy_as_many_run_side_by_side_as_concurrent_says(overlap: Overlap) -> None:
+    made, first = running(overlap, max_runs=3)
+    for number in (2, 3):
+        only_start(made.tick(T0_MS + number * 10_000))
+    actions = made.tick(T0_MS + 40_000)
+    assert not [action for action in actions if isinstance(action, Start)]
+    assert made.running_count == 3
+    stopped = [action.run_id for action in actions if isinstance(action, Stop)]
+    assert stopped == ([first.run_id] if overlap is Overlap.REPLACE else [])
+
+
 def test_a_manual_trigger_obeys_the_policy_too() -> None:
     made, _ = running(Overlap.SKIP)
     _, actions = made.trigger(SCRIPT, T0_MS + 11_000)
@@ -124,6 +138,14 @@ def test_nobody_overtakes_those_who_wait_for_a_place() -> None:
 def test_overload_is_only_when_the_hold_is_full() -> None:
     made = many(5, max_held=2)
     assert closes(made.tick(T0_MS + 10_000)) == [(Status.SKIPPED_OVERLOAD, Reason.OVERLOAD)]
+
+
+def test_a_run_is_not_stopped_for_a_slot_for_which_there_is_no_room_to_wait() -> None:
+    made = many(4, max_held=2, overlap=Overlap.REPLACE)
+    made.tick(T0_MS + 10_000)
+    actions = made.tick(T0_MS + 20_000)
+    assert [action for action in actions if isinstance(action, Stop)] == []
+    assert closes(actions).count((Status.SKIPPED_OVERLOAD, Reason.OVERLOAD)) == 2
 
 
 def test_a_script_never_waits_twice_for_a_place() -> None:

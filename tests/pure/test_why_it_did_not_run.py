@@ -1,10 +1,13 @@
 """A slot that did not run gets the sentence that a person would want to read, whole."""
 
+import msgspec
 import pytest
 
-from schedd.fire import Kind, Reason, Status
+from schedd.fire import Entry, Fire, Kind, Reason, Status
 from schedd.insight.verdict import Word
 from schedd.ledger import facts
+from schedd.planner.locks import Holder
+from schedd.planner.view import LockView
 from schedd.schedule import Catchup
 from tests.pure.telling_why import SCRIPT, Past, claimed, down, fire, line, ms, run, slot, up
 
@@ -192,3 +195,54 @@ def test_a_slot_in_a_maintenance_that_is_over() -> None:
         "shop/export.sh did not run for its slot of Tue 2026-11-24 02:30 CET: everything was paused by "
         "deploy at 02:00, until 03:00."
     )
+
+
+LOCK = (
+    "the lock db was taken, since 2026-11-24T01:00:00.000Z "
+    f"(run {run(7)}) by the slot of 2026-11-24T01:00:00.000Z of shop/import.py"
+)
+
+
+def locked() -> Entry:
+    return line(Status.SKIPPED_OVERLOAD, Reason.LOCK, at=TUE, ended=TUE, error=LOCK)
+
+
+def holders_run(at: str = "2026-11-24T02:00") -> Entry:
+    ran = line(Status.OK, at=at, started=at, ended="2026-11-24T02:41:10", number=7)
+    return msgspec.structs.replace(ran, script_path="shop/import.py")
+
+
+def test_a_slot_whose_lock_was_taken_names_who_had_it_and_until_when() -> None:
+    told = Past(lines=[locked(), holders_run()]).why()
+    assert told.word is Word.LOCKED
+    assert told.sentence == (
+        "shop/export.sh was skipped for its slot of Tue 2026-11-24 02:30 CET: the lock db was taken, since "
+        f"02:00 (run {run(7)}) by the slot of 02:00 of shop/import.py; it had it until 02:41:10, for 41 min "
+        "10 s."
+    )
+    assert any(evidence.what.startswith("shop/import.py: started") for evidence in told.evidence)
+
+
+def test_the_run_of_another_script_in_the_same_second_is_not_taken_for_its_own() -> None:
+    told = Past(lines=[locked(), holders_run(TUE)]).why()
+    assert (told.word, told.run_id) == (Word.LOCKED, run(1))
+
+
+def test_a_slot_whose_lock_is_still_taken_says_so() -> None:
+    holder = Fire(run(7), "shop/import.py", "@daily", Kind.SCHEDULE, slot("2026-11-24T02:00"))
+    lock = lock_view(Holder(holder, ms("2026-11-24T02:00")))
+    told = Past(now="2026-11-24T02:35", lines=[locked()], seen={"lock": lock}).why(TUE)
+    assert told.sentence.endswith("of shop/import.py, which is still in flight.")
+
+
+def test_a_slot_that_waits_for_a_lock_says_who_has_it() -> None:
+    holder = Fire(run(7), "shop/import.py", "@daily", Kind.SCHEDULE, slot("2026-11-24T02:00"))
+    waits = fire(TUE)
+    seen = {"lock": lock_view(Holder(holder, ms("2026-11-24T02:00"))), "in_line": (waits.run_id,)}
+    told = Past(now="2026-11-24T02:35", held=(waits,), seen=seen).why(TUE)
+    assert told.word is Word.HELD
+    assert told.sentence.endswith(f"the lock db is taken by shop/import.py, since 02:00 (run {run(7)}).")
+
+
+def lock_view(holder: Holder) -> LockView:
+    return LockView(name="db", slots=1, taken=1, holders=(holder,), waiting=0, waiters=())
