@@ -6,7 +6,7 @@ nobody knows whether they are still there. Only a script that is certainly gone 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from schedd.schedule import Schedule
 from schedd.scripts.directives import Problem
@@ -24,6 +24,8 @@ class Scan:
     warnings: tuple[Problem, ...] = ()
     unread: tuple[str, ...] = ()
     """Directories that could not be read, relative; `.` is the scripts directory itself."""
+    directories: tuple[str, ...] = field(default=(), compare=False)
+    """Every directory that was read, absolute: where something new would appear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +83,6 @@ def placement(script: str) -> Placement:
     return Placement(parts[0] if len(parts) > 1 else "default", parts[1] if len(parts) > 2 else None)
 
 
-def vm_cache_key(script: str) -> str:
-    """Return the key of the warm compiled script: `<subdomain>:<relative path>`."""
-    return f"{placement(script).subdomain}:{script}"
-
-
 def _reasons(registered: Mapping[str, Schedule], scan: Scan) -> dict[str, str]:
     """Return why each registered script fails now: its own first problem, or that of a directory above."""
     reasons: dict[str, str] = {}
@@ -109,4 +106,5 @@ def _stale(schedule: Schedule, reason: str) -> Schedule:
 
 
 def _directives(schedule: Schedule) -> tuple[object, ...]:
-    return (schedule.timetable.jitter_s, *(getattr(schedule, name) for name in _DIRECTIVES))
+    timetable = schedule.timetable
+    return (timetable.jitter_s, timetable.observance, *(getattr(schedule, name) for name in _DIRECTIVES))

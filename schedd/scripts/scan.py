@@ -20,6 +20,7 @@ from collections.abc import Collection
 from schedd.fire import Reason
 from schedd.schedule import Schedule
 from schedd.scripts import intake, trust
+from schedd.scripts.calendars.shelf import Shelf
 from schedd.scripts.catalogue import Scan
 from schedd.scripts.directives import Problem
 from schedd.scripts.registration import Defaults, Finding, Registrar, position
@@ -45,14 +46,16 @@ class Scanner:
     def __init__(self, scripts_dir: str, *, defaults: Defaults, trusted_uids: Collection[int]) -> None:
         """`trusted_uids` may own scripts, beside root: usually the user that the daemon runs as."""
         self.scripts_dir = os.path.abspath(scripts_dir)
-        self._registrar = Registrar(defaults)
         self._trusted_uids = frozenset(trusted_uids) | {0}
+        self.shelf = Shelf(defaults.calendars_dir, trusted_uids=self._trusted_uids)
+        self._registrar = Registrar(defaults, self.shelf)
         self._known: dict[str, Finding] = {}
         self._device: int | None = None
         """That of the directory when something was in it."""
 
     def scan(self) -> Scan:
         """Read the whole directory. What could not be read is a problem, never an exception."""
+        self.shelf.refresh()
         walk = _Walk(self.scripts_dir, self._known, self._registrar, self._trusted_uids)
         walk.all()
         if walk.is_bare and walk.device is not None and self._device not in (None, walk.device):
@@ -66,6 +69,7 @@ class Scanner:
             problems=tuple(sorted(walk.problems, key=position)),
             warnings=tuple(sorted(walk.warnings, key=position)),
             unread=tuple(sorted(walk.unread)),
+            directories=walk.directories,
         )
 
     def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
@@ -129,6 +133,11 @@ class _Walk:
             self._unread(".", f"holds more than {MOST_FILES} files: is it the right directory?")
 
     @property
+    def directories(self) -> tuple[str, ...]:
+        """Where it has been."""
+        return tuple(self._path(rel) for rel in self._walked.values())
+
+    @property
     def is_bare(self) -> bool:
         """Nothing at all was found in the directory."""
         return not self._files
@@ -144,7 +153,7 @@ class _Walk:
         parts = script.split("/")
         if not _is_encodable(script) or any(part in {"", "..", "."} for part in parts):
             self._problem(script, _NO_SUCH_FILE, Reason.UNREADABLE)
-        elif any(_is_ignored(part) for part in parts):
+        elif any(is_ignored(part) for part in parts):
             self._problem(script, "passed over because of its name: hidden, installed or left over")
         else:
             try:
@@ -201,7 +210,7 @@ class _Walk:
         try:
             with os.scandir(self._path(rel)) as entries:
                 for entry in entries:
-                    if _is_ignored(entry.name):
+                    if is_ignored(entry.name):
                         continue
                     self._files += 1
                     if self._files > MOST_FILES:
@@ -230,7 +239,7 @@ class _Walk:
 
     def _file(self, rel: str, info: os.stat_result, fault: str | None) -> None:
         finding = self._known.get(rel)
-        if finding is None or not finding.is_of(info):
+        if finding is None or not finding.is_of(info) or not self._registrar.stands(finding):
             finding = self._take(rel)
             if finding is None:
                 return
@@ -311,7 +320,7 @@ class _Walk:
     def _scanned_name(self, real: str) -> str | None:
         """Return the relative path under which a scan comes to this real directory; None if it does not."""
         rel = real.removeprefix(self._real_root).lstrip("/")
-        return None if any(_is_ignored(part) for part in rel.split("/") if part) else rel
+        return None if any(is_ignored(part) for part in rel.split("/") if part) else rel
 
     def _is_inside(self, real: str) -> bool:
         return real == self._real_root or real.startswith(self._real_root.rstrip("/") + "/")
@@ -330,7 +339,7 @@ class _Walk:
         self.warnings.append(Problem(intake.shown(rel), reason))
 
 
-def _is_ignored(name: str) -> bool:
+def is_ignored(name: str) -> bool:
     """Tell whether a file or directory of this name is none of ours: hidden, installed or left over."""
     return (
         name[0] == "." or name in _IGNORED or name.endswith(_LEFTOVERS) or ".dpkg-" in name or ".rpm" in name

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schedd.schedule import Catchup, FileStamp, Overlap, Retry, Schedule
-from schedd.scripts.catalogue import Placement, Scan, compare, placement, vm_cache_key
+from schedd.scripts.catalogue import Placement, Scan, compare, placement
 from schedd.scripts.directives import Problem
 from schedd.timetable.timetable import Timetable
 
@@ -170,4 +170,4 @@ def test_warnings_pass_through():
 )
 def test_where_a_script_stands(script, place, key):
     assert placement(script) == place
-    assert vm_cache_key(script) == key
+    assert schedule(script).vm_cache_key == key
