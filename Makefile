@@ -11,7 +11,7 @@ SEED ?=
 DECLARED := setup.cfg setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture check format bench install uninstall clean
+.PHONY: help run test torture check format bench install uninstall deb dist clean
 
 help:
 	@echo 'make run        start schedd from here, on the scripts in etc/scripts; ^C stops it'
@@ -22,6 +22,8 @@ help:
 	@echo 'make bench      measure, and write bench/RESULTS.md'
 	@echo 'make install    put schedd, its unit and its directories into the system (DESTDIR, PREFIX=/usr/local)'
 	@echo 'make uninstall  take them out again; your configuration, scripts and history stay'
+	@echo 'make deb        build the Debian package, with all that it needs but Node.js, into dist/ (EXTRAS=node)'
+	@echo 'make dist       build the wheel and the source distribution into dist/'
 	@echo 'make clean      remove what these made here'
 	@echo
 	@echo 'Everything needed is installed into .venv; the first time takes a minute.'
@@ -54,6 +56,13 @@ bench: $(VENV)/.test
 install uninstall:
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) exec .ci/install.sh $@
 
+deb:
+	@.ci/need.sh dpkg-deb dpkg
+	@exec .ci/deb.sh dist
+
+dist: $(VENV)/.test
+	@exec .ci/dist.sh $(BIN)/python dist
+
 clean:
 	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -64,6 +73,7 @@ $(VENV)/.run: $(DECLARED)
 	@touch $@
 
 $(VENV)/.test: $(DECLARED)
-	@.ci/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash faketime faketime
+	@.ci/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash faketime faketime openssl openssl \
+		dpkg-deb dpkg man man-db groff groff-base
 	@.ci/venv.sh $(VENV) node,dev
 	@touch $@ $(VENV)/.run

@@ -6,6 +6,7 @@ A trigger starts a run that ends when the test says so (`end`), or at once if `e
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from schedd import fire as fires
 from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status
@@ -13,13 +14,20 @@ from schedd.host import identity
 from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
-from schedd.planner.view import Pause, ScheduleView
+from schedd.planner.view import Pause, ScheduleView, Wait
+from schedd.runner.audience import Audience
+from schedd.runner.lines import Item
+from schedd.runner.output import HeadAndTail
 from schedd.schedule import FileStamp, Schedule
 from schedd.timetable import instant
 from schedd.timetable.instant import Slot
+from schedd.timetable.observance import Observance
 from schedd.timetable.timetable import Timetable
 from schedd.web.control import Failure, Health, Phase, RefusedError, ReloadReport, RunView, Ticket, Why
+from schedd.web.meters import Now
 
+KEPT = 1000
+"""How much of an output is kept at either end."""
 SCRIPTS_DIR = "/srv/scripts"
 NOW_MS = 1_795_514_400_123
 """2026-11-24T10:00:00.123Z"""
@@ -33,7 +41,12 @@ class _Run:
     done: "asyncio.Future[Entry]"
     held: bool = False
     due_ms: int | None = None
+    wait: Wait | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    output: HeadAndTail = field(default_factory=lambda: HeadAndTail(head_bytes=KEPT, tail_bytes=KEPT))
+
+    def __post_init__(self) -> None:
+        self.audience = Audience(self.output)
 
 
 class FakeControl:
@@ -58,8 +71,11 @@ class FakeControl:
         """The pauses in force, by script; None = that of all."""
         self.keys: dict[str, tuple[RunId, str]] = {}
         """The fires that were asked for under a key, with their script."""
+        self.seen: dict[str, dict[str, Any]] = {}
+        """What else there is to be seen of a script: its lock, its pace."""
         self.told = Chronicle(since_ms=0, until_ms=NOW_MS)
         """What the ledger tells, whatever is asked for."""
+        self.calendars: dict[str, Observance] = {}
         self.report = ReloadReport(dry_run=False, added=(), kept=(), removed=(), changed=(), failed=())
         self.reload_may_end = asyncio.Event()
         self.reload_may_end.set()
@@ -88,6 +104,7 @@ class FakeControl:
         run = self._runs.pop(run_id)
         entry = fires.ran(run.fire, outcome, host="here")
         self.entries.insert(0, entry)
+        run.audience.close()
         run.done.set_result(entry)
         run.changed.set()
         return entry
@@ -95,12 +112,21 @@ class FakeControl:
     def print(self, run_id: RunId, text: bytes) -> None:
         """Let a run print."""
         self.outputs[run_id] = self.outputs.get(run_id, b"") + text
-        self._runs[run_id].changed.set()
+        run = self._runs[run_id]
+        run.output.feed(text)
+        run.audience.feed(text, NOW_MS)
+        run.changed.set()
 
-    def hold(self, run_id: RunId, *, due_ms: int | None = None, **fire: object) -> None:
+    def begin(self, run_id: RunId) -> None:
+        """Let a fire that was held start."""
+        self._runs[run_id].held = False
+
+    def hold(
+        self, run_id: RunId, *, due_ms: int | None = None, wait: Wait | None = None, **fire: object
+    ) -> None:
         """Let a fire wait for its turn, until `due_ms` at least; `fire` says what else is different of it."""
         run = self._runs[run_id]
-        run.held, run.due_ms = True, due_ms
+        run.held, run.due_ms, run.wait = True, due_ms, wait
         run.fire = replace(run.fire, **fire)  # type: ignore[arg-type]
 
     def health(self) -> Health:
@@ -117,6 +143,7 @@ class FakeControl:
             running=sum(not run.held for run in self._runs.values()),
             held=sum(run.held for run in self._runs.values()),
             failed=0,
+            limits={"memory": "cgroup", "cpu": "cgroup", "pids": "cgroup", "files": "setrlimit"},
         )
 
     def now_ms(self) -> int:
@@ -137,6 +164,18 @@ class FakeControl:
                 return LastOutcome(ts=entry.ts, status=entry.status, run_id=entry.run_id)
         return None
 
+    def metrics_now(self) -> Now:
+        return Now(
+            version="0.1.0",
+            host="here",
+            states={"scheduled": len(self.registered)},
+            failed=0,
+            running=len(self._runs),
+            held=0,
+            up_since_s=NOW_MS / 1000,
+            next_fire_s=dict.fromkeys(self.registered, 1_795_515_000.0),
+        )
+
     def runs(self) -> Sequence[RunView]:
         return [
             RunView(
@@ -146,6 +185,7 @@ class FakeControl:
                 timeout_ms=0,
                 held=run.held,
                 due_ms=run.due_ms,
+                wait=run.wait,
             )
             for run in self._runs.values()
         ]
@@ -241,6 +281,11 @@ class FakeControl:
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
         return self.told
 
+    async def observance(self, text: str) -> Observance:
+        if text not in self.calendars:
+            raise RefusedError(Why.INVALID, f"calendar: there is no {text}")
+        return self.calendars[text]
+
     async def output(self, run_id: RunId) -> bytes | None:
         return self.outputs.get(run_id)
 
@@ -250,6 +295,8 @@ class FakeControl:
     async def follow(self, run_id: RunId) -> AsyncIterator[bytes]:
         run, sent = self._runs[run_id], 0
         self.followed.set()
+        if run.held:
+            return
         try:
             while True:
                 ended = run.done.done()
@@ -264,6 +311,20 @@ class FakeControl:
                     await run.changed.wait()
         finally:
             self.unfollowed.set()
+
+    async def lines(self, run_id: RunId, after: int) -> AsyncIterator[list[Item]]:
+        run = self._runs.get(run_id)
+        if run is not None and not run.held:
+            self.followed.set()
+            try:
+                async for batch in run.audience.lines(after):
+                    yield batch
+            finally:
+                self.unfollowed.set()
+
+    def end_of(self, run_id: RunId) -> "asyncio.Future[Entry] | None":
+        run = self._runs.get(run_id)
+        return None if run is None else run.done
 
     def _require_running(self) -> None:
         if self.phase is not Phase.RUNNING:
@@ -297,7 +358,7 @@ class FakeControl:
         return self.register(script, expression=self.on_disk[script])
 
     def _view(self, schedule: Schedule) -> ScheduleView:
-        slots = schedule.timetable.upcoming(Slot(NOW_MS // 1000), 5) if schedule.enabled else []
+        slots = schedule.timetable.to_run(Slot(NOW_MS // 1000), 5) if schedule.enabled else []
         runs = [run for run in self._runs.values() if run.fire.script == schedule.script]
         return ScheduleView(
             schedule=schedule,
@@ -306,6 +367,7 @@ class FakeControl:
             running=tuple(run.fire for run in runs if not run.held),
             held=tuple(run.fire for run in runs if run.held),
             pause=self._pause_of(schedule.script),
+            **self.seen.get(schedule.script, {}),
         )
 
 

@@ -1,5 +1,6 @@
 """The options that give settings: the configuration file, and single settings with the help of the table."""
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -27,6 +28,11 @@ def setting_option(name: str, metavar: str) -> Callable[[Command], Command]:
     shown = f"{setting.help}  [{setting.variable}; default: {_shown(setting.default)}]"
     kind = click.Path() if setting.kind in PATHS else click.STRING
     return click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar=metavar, help=shown)
+
+
+def absolute(path: str | None) -> str | None:
+    """Return a flag's path: it is one of the shell's directory; empty stays empty, which means none."""
+    return os.path.abspath(path) if path else path
 
 
 def _shown(default: Plain) -> str:

@@ -49,7 +49,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
         "runs": Verb("look", "Show what runs now, and what is held."),
         "why": Verb("why", "Say why a script did or did not run."),
         "gaps": Verb("why", "Show the slots that have no ok."),
-        "output": Verb("look", "Show what a run printed."),
+        "output": Verb("output", "Show what a run printed."),
     },
     "Act": {
         "trigger": Verb("act", "Run a script now and wait for its end."),
@@ -67,6 +67,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
     "Administration": {
         "serve": Verb("serve", "Run the daemon, in the foreground."),
         "token": Verb("token", "Make, list and revoke tokens for the API."),
+        "doctor": Verb("doctor", "Say what is wrong on this host, and how to mend it."),
         "config": Verb("settings", "Print the effective settings and where each came from."),
     },
 }

@@ -19,14 +19,14 @@ from dateutil import parser
 from schedd import config
 from schedd.cli import moments, screen
 from schedd.cli.check import trusted
-from schedd.cli.flags import config_option, setting_option
+from schedd.cli.flags import absolute, config_option, setting_option
 from schedd.cli.main import EXIT_FAILED, complain
 from schedd.cli.options import json_option
 from schedd.config import Config
 from schedd.daemon.settings import defaults_of
 from schedd.errors import ScheddError
 from schedd.fire import Outcome, Reason, Status
-from schedd.schedule import Schedule
+from schedd.schedule import Keepers, Schedule
 from schedd.scripts.scan import Scanner
 from schedd.timetable.instant import Slot, from_slot
 
@@ -68,7 +68,7 @@ def run_verb(
     """
     from schedd.daemon import once  # noqa: PLC0415 - nobody else's verb needs the daemon's parts
 
-    flags = {"scripts_dir": _absolute(scripts_dir), "state_dir": _absolute(state_dir)}
+    flags = {"scripts_dir": absolute(scripts_dir), "state_dir": absolute(state_dir)}
     settings = config.load(file=config_file, flags=flags)
     root, name = _place(script, settings.scripts_dir)
     schedule = _registered(root, name, settings)
@@ -85,10 +85,6 @@ def run_verb(
     return _exit_code(outcome)
 
 
-def _absolute(path: str | None) -> str | None:
-    return os.path.abspath(path) if path else path
-
-
 def _place(script: str, scripts_dir: str) -> tuple[str, str]:
     """Return the scripts directory and the script in it; a file elsewhere is in a directory of its own."""
     root = os.path.realpath(scripts_dir)
@@ -102,7 +98,7 @@ def _place(script: str, scripts_dir: str) -> tuple[str, str]:
 
 
 def _registered(root: str, name: str, settings: Config) -> Schedule:
-    scanner = Scanner(root, defaults=defaults_of(settings), trusted_uids=trusted(root))
+    scanner = Scanner(root, defaults=defaults_of(settings, Keepers()), trusted_uids=trusted(root))
     found = scanner.read(name)
     if isinstance(found, Schedule):
         return found

@@ -1,11 +1,9 @@
 """`schedd serve`: the daemon, in the foreground."""
 
-import os
-
 import click
 
 from schedd import config
-from schedd.cli.flags import config_option, setting_option
+from schedd.cli.flags import absolute, config_option, setting_option
 
 
 @click.command("serve")
@@ -27,17 +25,12 @@ def serve_verb(
     Every setting can stand in the configuration file or in the environment; `schedd config` shows them all.
     """
     flags = {
-        "scripts_dir": _absolute(scripts_dir),
-        "state_dir": _absolute(state_dir),
+        "scripts_dir": absolute(scripts_dir),
+        "state_dir": absolute(state_dir),
         "listen": listen,
-        "socket": _absolute(socket),
+        "socket": absolute(socket),
     }
     # Not before it is needed: `schedd serve --help` has no use for a daemon.
     from schedd.daemon import compose  # noqa: PLC0415
 
     return compose.run(lambda: config.load(file=config_file, flags=flags))
-
-
-def _absolute(path: str | None) -> str | None:
-    """A flag's path is one of the shell's directory; empty stays empty, which means none."""
-    return os.path.abspath(path) if path else path

@@ -7,28 +7,14 @@ ledger writes, then what was decided is done. docs/architecture.md tells the sam
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
 from schedd import fire
 from schedd.config import Config
-from schedd.daemon import clockwatch, messages, record
+from schedd.daemon import clockwatch, messages, record, vitals
 from schedd.daemon.clockwatch import ClockWatch
-from schedd.daemon.messages import (
-    Drain,
-    HangUp,
-    Message,
-    PauseAsked,
-    Rang,
-    ReplayAsked,
-    ResumeAsked,
-    Scanned,
-    Started,
-    StopAsked,
-    StopRuns,
-    TriggerAsked,
-)
 from schedd.daemon.parts import Ledger, Runner, Scanner
 from schedd.daemon.vitals import Vitals
 from schedd.fire import Ended, Entry, Fire, Reason, RunId
@@ -43,6 +29,7 @@ from schedd.runner.launch import Launch
 from schedd.schedule import Schedule
 from schedd.scripts import catalogue
 from schedd.web.control import Failure, Phase, ReloadReport
+from schedd.web.meters import Meters
 
 log = logging.getLogger("schedd")
 
@@ -56,7 +43,7 @@ class Daemon:
     `end_orphans` stops what a dead daemon left running, of these run ids, and returns which were found.
     `prune` gives up old outputs, but none of these runs; both block and run in a thread. `refresh` takes over
     what has changed in the configuration, and returns what is to be said about it. `pressure` tells how busy
-    the host is, in percent.
+    the host is, in percent. `watch` calls what it is given whenever scripts may have changed.
     """
 
     def __init__(
@@ -68,11 +55,13 @@ class Daemon:
         runner: Runner,
         scanner: Scanner,
         notifier: Notifier,
-        inbox: "asyncio.Queue[Message]",
+        meters: Meters,
+        inbox: "asyncio.Queue[messages.Message]",
         end_orphans: Callable[[Collection[RunId]], Collection[RunId]],
         prune: Callable[[Collection[RunId]], None],
         refresh: Callable[[], Awaitable[tuple[str, ...]]],
         pressure: Callable[[], float],
+        watch: Callable[[Callable[[], Awaitable[None]]], Coroutine[object, object, None]] | None = None,
         host: str,
         boot_id: str,
         version: str,
@@ -85,21 +74,24 @@ class Daemon:
         self._runner = runner
         self._scanner = scanner
         self._notifier = notifier
+        self._meters = meters
         self.vitals = Vitals(clock=clock, planner=planner, ledger=ledger, notifier=notifier, prune=prune)
         self._inbox = inbox
         self._end_orphans = end_orphans
         self._refresh = refresh
         self._pressure = pressure
+        self._watch_scripts = watch
         self._watch = ClockWatch(clock.reading())
         self._host = host
         self._boot_id = boot_id
         self._version = version
         self.drain_s = drain_s
         self._heartbeat_s = heartbeat_s
+        self._alarm_ms = 0
         self.phase = Phase.STARTING
         self.started_ms = clock.now_ms()
         self.failed: tuple[Failure, ...] = ()
-        self.alive: dict[RunId, Started] = {}
+        self.alive: dict[RunId, messages.Started] = {}
         self._waiting: dict[RunId, list[asyncio.Future[Entry]]] = {}
         self._not_durable: set[RunId] = set()
         self._scanning = asyncio.Lock()
@@ -110,13 +102,14 @@ class Daemon:
 
     async def run(self) -> None:
         """Live until drained. A side task that dies takes the daemon with it, loudly."""
-        alarm = self._clock.alarm(lambda: self._inbox.put_nowait(Rang()))
+        alarm = self._clock.alarm(lambda: self._inbox.put_nowait(messages.Rang()))
         try:
             async with self._side:
-                self._beside(_outlive(self._ledger.tasks), "watch the ledger's writers")
+                self._beside(vitals.outlive(self._ledger.tasks), "watch the ledger's writers")
                 await self._start()
                 while self.phase is Phase.RUNNING or self.planner.running_count:
-                    alarm.set(self._next_alarm_ms())
+                    self._alarm_ms = self._next_alarm_ms()
+                    alarm.set(self._alarm_ms)
                     await self._handle(await self._inbox.get())
                 await self._finish()
                 for task in self._side_tasks:
@@ -126,27 +119,25 @@ class Daemon:
 
     async def _start(self) -> None:
         interrupted = await self._close_interrupted()
+        recalled = record.recalled(self._ledger.state, self._scanner.recall)
         scan = await asyncio.to_thread(self._scanner.scan)
-        diff = catalogue.compare(self._recalled(), scan)
+        diff = catalogue.compare(recalled, scan)
         self._note_problems(diff)
         now_ms = self._clock.now_ms()
-        past = record.past_of(self._ledger.state, interrupted)
+        past = record.past_of(self._ledger.state, interrupted, self._scanner.observance)
         rebooted = self._ledger.state.boot_id != self._boot_id
-        actions = self.planner.restore(past, _by_script(diff.schedules), now_ms)
+        actions = self.planner.restore(past, record.by_script(diff.schedules), now_ms)
         if rebooted:
             actions += self.planner.startup(now_ms)
         up = facts.Up(at=now_ms, boot_id=self._boot_id, version=self._version)
         await self._carry_out(actions, now_ms, last=[up])
         self.phase = Phase.RUNNING
+        self._meters.reloaded(self.planner.schedules(), now_ms)
         gc.freeze()  # what was made so far lives long: the collector need not look at it again
         self._notifier.ready(self.vitals.status())
+        if self._watch_scripts is not None:
+            self._beside(self._watch_scripts(self._look), "watch the scripts")
         log.info("up: %d schedules, %d failed", len(self.planner), len(self.failed), extra=about(Event.UP))
-
-    def _recalled(self) -> dict[str, Schedule]:
-        """Return the last good registrations of the daemon before this one."""
-        told = self._ledger.state.registered.values()
-        found = (self._scanner.recall(f.path, header=f.header, sha256=f.sha256) for f in told)
-        return _by_script(schedule for schedule in found if schedule is not None)
 
     async def _close_interrupted(self) -> list[Fire]:
         """End the fires that a daemon before this one claimed and did not live to end."""
@@ -162,9 +153,10 @@ class Daemon:
             )
             for claim in claims
         ]
-        await self._ledger.write([facts.Ended(entry=entry) for entry in entries], durable=True)
-        for entry in entries:
-            record.tell(entry)
+        ended = [facts.Ended(entry=entry) for entry in entries]
+        written = self._ledger.write(ended, durable=True)
+        self._announce(ended, written)
+        await written
         return [claim.fire() for claim in claims]
 
     async def _finish(self) -> None:
@@ -178,45 +170,47 @@ class Daemon:
 
     # What can happen.
 
-    async def _handle(self, message: Message) -> None:
+    async def _handle(self, message: messages.Message) -> None:
         reading = self._clock.reading()
         now_ms = reading.now_ms
         for jump in self._watch.look(reading):
             clockwatch.tell(jump)
+            self._meters.heard(jump)
             self._ledger.write([jump], durable=False)
         match message:
-            case Rang():
+            case messages.Rang():
                 await self._rang(now_ms)
-            case Started(run_id=run_id):
+            case messages.Started(run_id=run_id):
                 self.alive[run_id] = message
             case Ended():
                 await self._ended(message, now_ms)
-            case TriggerAsked():
+            case messages.TriggerAsked():
                 await self._trigger(message, now_ms)
-            case StopAsked():
+            case messages.StopAsked():
                 await self._stop_asked(message, now_ms)
-            case PauseAsked(pause=pause, reply=paused):
+            case messages.PauseAsked(pause=pause, reply=paused):
                 await self._carry_out(self.planner.pause(pause, now_ms), now_ms, durable=True)
                 messages.answer(paused, None)
-            case ResumeAsked(script=script, by=by, reply=resumed):
+            case messages.ResumeAsked(script=script, by=by, reply=resumed):
                 there = any(pause.script == script for pause in self.planner.pauses())
                 await self._carry_out(self.planner.resume(script, by, now_ms), now_ms, durable=True)
                 messages.answer(resumed, there)
-            case ReplayAsked(slots=slots, reply=replayed):
+            case messages.ReplayAsked(slots=slots, reply=replayed):
                 made, actions = self.planner.replay(slots, now_ms)
                 await self._carry_out(actions, now_ms, durable=True)
                 messages.answer(replayed, made)
-            case Scanned():
+            case messages.Scanned():
                 await self._scanned(message, now_ms)
-            case HangUp():
+            case messages.HangUp():
                 self._notifier.reloading(int(self._clock.monotonic() * 1_000_000))
                 self._beside(self._hang_up(), "reload")
-            case Drain(why=why):
+            case messages.Drain(why=why):
                 await self._drain(why, now_ms)
-            case StopRuns(why=why):
+            case messages.StopRuns(why=why):
                 self._stop_runs(why)
 
     async def _rang(self, now_ms: int) -> None:
+        self._meters.lagged((now_ms - self._alarm_ms) / 1000)
         pressure = self._pressure() if self.planner.held_count else 0.0
         self.planner.pace(backlog.at_once_under(pressure))
         actions = self.planner.tick(now_ms) + self.planner.expire(now_ms)
@@ -238,7 +232,7 @@ class Daemon:
         decided = self.planner.ended(ended.fire, ended.outcome, now_ms)
         await self._carry_out(decided, now_ms, first=[facts.Ended(entry=entry)])
 
-    async def _trigger(self, asked: TriggerAsked, now_ms: int) -> None:
+    async def _trigger(self, asked: messages.TriggerAsked, now_ms: int) -> None:
         actions: list[Action] = []
         if asked.found is not None and asked.script not in self.planner:
             added = {**self.planner.schedules(), asked.script: asked.found}
@@ -262,22 +256,30 @@ class Daemon:
         waiting = self._waiting.setdefault(run_id, [asyncio.get_running_loop().create_future()])
         return waiting[0]
 
-    async def _stop_asked(self, asked: StopAsked, now_ms: int) -> None:
+    async def _stop_asked(self, asked: messages.StopAsked, now_ms: int) -> None:
         error = f"stopped by {asked.by}"
         dropped = self.planner.drop(asked.run_id, error)
         await self._carry_out(dropped, now_ms)
         messages.answer(asked.reply, bool(dropped) or self._runner.stop(asked.run_id, Reason.STOPPED, error))
 
-    async def _scanned(self, scanned: Scanned, now_ms: int) -> None:
-        diff = catalogue.compare(self.planner.schedules(), scanned.scan)
-        if not scanned.dry_run:
+    async def _scanned(self, scanned: messages.Scanned, now_ms: int) -> None:
+        registered = self.planner.schedules()
+        diff = catalogue.compare(registered, scanned.scan)
+        if not scanned.dry_run and not (scanned.quiet and self._is_old(diff, registered)):
             self._note_problems(diff)
-            decided = self.planner.reconcile(_by_script(diff.schedules), now_ms)
+            decided = self.planner.reconcile(record.by_script(diff.schedules), now_ms)
             await self._carry_out(decided, now_ms, last=[record.reloaded(diff, now_ms)], durable=True)
             record.tell_reloaded(diff)
+            self._meters.reloaded(self.planner.schedules(), now_ms)
             gc.freeze()
             self._notifier.status(self.vitals.status())
-        messages.answer(scanned.reply, record.report_of(diff, scanned.said, dry_run=scanned.dry_run))
+        lagging = self.planner.lagging()
+        report = record.report_of(diff, scanned.said, dry_run=scanned.dry_run, lagging=lagging)
+        messages.answer(scanned.reply, report)
+
+    def _is_old(self, diff: catalogue.Diff, registered: Mapping[str, Schedule]) -> bool:
+        failed = tuple(map(record.failure_of, diff.failed))
+        return record.by_script(diff.schedules) == registered and failed == self.failed
 
     def apply(self, config: Config) -> None:
         """Go by other limits."""
@@ -285,14 +287,18 @@ class Daemon:
         self.planner.limit(max_running=config.max_running, max_held=config.max_held)
         logging.getLogger().setLevel(config.log_level.value.upper())
 
-    async def reload(self, *, dry_run: bool) -> ReloadReport:
-        """Read the scripts directory again; one reload at a time."""
+    async def reload(self, *, dry_run: bool, quiet: bool = False) -> ReloadReport:
+        """Read the scripts directory again; one reload at a time. A `quiet` one tells only of what is new."""
         async with self._scanning:
-            said = () if dry_run else await self._refresh()
+            said = () if dry_run or quiet else await self._refresh()
             scan = await asyncio.to_thread(self._scanner.scan)
             reply: asyncio.Future[ReloadReport] = asyncio.get_running_loop().create_future()
-            self._inbox.put_nowait(Scanned(scan, said, dry_run, reply))
+            self._inbox.put_nowait(messages.Scanned(scan, said, reply, dry_run=dry_run, quiet=quiet))
             return await reply
+
+    async def _look(self) -> None:
+        if self.phase is Phase.RUNNING:
+            await self.reload(dry_run=False, quiet=True)
 
     async def _hang_up(self) -> None:
         await self.reload(dry_run=False)
@@ -309,7 +315,7 @@ class Daemon:
         log.info("draining (%s): %d runs in flight", why, self.planner.running_count)
         await self._carry_out(self.planner.drain(now_ms), now_ms)
         asyncio.get_running_loop().call_later(
-            self.drain_s, self._inbox.put_nowait, StopRuns("the drain limit is over")
+            self.drain_s, self._inbox.put_nowait, messages.StopRuns("the drain limit is over")
         )
         self.vitals.beat(draining=True)
 
@@ -339,15 +345,17 @@ class Daemon:
             done = self._ledger.write(written, durable=waits)
             self._announce(written, done)
             on_disk = await done if waits else True
+        record.tell_lagging(actions, self.planner.schedule)
         for start in starts:
             self._launch(start.fire, start.schedule, durable=on_disk)
         for action in actions:
             if isinstance(action, Stop):
                 self._runner.stop(action.run_id, Reason.STOPPED, action.error)
 
-    def _announce(self, written: "list[facts.AnyFact]", done: "asyncio.Future[bool]") -> None:
+    def _announce(self, written: "Sequence[facts.AnyFact]", done: "asyncio.Future[bool]") -> None:
         """Tell of the fires that are over; who waits for one is told when its line can be read."""
         for fact in written:
+            self._meters.heard(fact)
             if isinstance(fact, facts.Ended):
                 record.tell(fact.entry)
                 for waiting in self._waiting.pop(fact.entry.run_id, ()):
@@ -379,20 +387,9 @@ class Daemon:
         self.failed = tuple(map(record.failure_of, diff.failed))
         for failure in self.failed:
             record.tell_failed(failure)
-        record.tell_warnings(diff.warnings)
+        record.tell_warnings((*diff.warnings, *record.overruled(diff.schedules)))
 
     def _beside(self, work: "Coroutine[object, object, None]", name: str) -> None:
         task = self._side.create_task(work, name=name)
         self._side_tasks.add(task)
         task.add_done_callback(self._side_tasks.discard)
-
-
-async def _outlive(tasks: Collection["asyncio.Task[None]"]) -> None:
-    """Die as soon as one of these ends: nothing would be recorded any more."""
-    if tasks:
-        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        raise RuntimeError(f"{', '.join(task.get_name() for task in ended)} ended")
-
-
-def _by_script(schedules: Iterable[Schedule]) -> dict[str, Schedule]:
-    return {schedule.script: schedule for schedule in schedules}

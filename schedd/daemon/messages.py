@@ -86,8 +86,10 @@ class Scanned:
     scan: Scan
     said: tuple[str, ...]
     """What is to be said about the configuration."""
-    dry_run: bool
     reply: "asyncio.Future[ReloadReport]"
+    dry_run: bool
+    quiet: bool
+    """Nothing is said or written when nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The settings that change while the daemon lives: read again at each reload, taken over where possible."""
 
 import asyncio
+import functools
 import logging
 import os
 from collections.abc import Callable
@@ -9,12 +10,21 @@ from dataclasses import replace
 from schedd import config as configs
 from schedd.config import Config
 from schedd.errors import ConfigError
-from schedd.schedule import Schedule
+from schedd.host import identity
+from schedd.host.clock import Clock
+from schedd.runner.command import Tools
+from schedd.runner.preflight import Preflight
+from schedd.schedule import Keepers, Schedule
+from schedd.scripts import preflight as preflights
+from schedd.scripts.accounts import Accounts
+from schedd.scripts.calendars.shelf import Shelf
 from schedd.scripts.catalogue import Scan
 from schedd.scripts.directives import Problem
 from schedd.scripts.registration import Defaults
 from schedd.scripts.scan import Scanner
 from schedd.timetable import zone
+from schedd.timetable.calendar import Calendar
+from schedd.timetable.observance import Observance
 
 log = logging.getLogger("schedd")
 
@@ -28,8 +38,8 @@ class Settings:
         self._appliers: tuple[Callable[[Config], None], ...] = ()
 
     def tell(self, *appliers: Callable[[Config], None]) -> None:
-        """Name those who take over what may change."""
-        self._appliers = appliers
+        """Name more of those who take over what may change."""
+        self._appliers += appliers
 
     async def refresh(self) -> tuple[str, ...]:
         """Read the configuration again; return what a person should know about it, in sentences."""
@@ -53,39 +63,94 @@ class Settings:
         return (sentence,)
 
 
-def defaults_of(config: Config) -> Defaults:
-    """Return what holds where a header is silent."""
-    return Defaults(timezone=config.timezone, timeout_ms=config.timeout_ms)
+def defaults_of(config: Config, keepers: Keepers) -> Defaults:
+    """Return what holds where a header is silent, and who keeps the limits that it asks for."""
+    accounts = replace(_own_account(), allowed_users=config.allowed_users)
+    return Defaults(
+        timezone=config.timezone,
+        timeout_ms=config.timeout_ms,
+        accounts=accounts,
+        calendars_dir=config.calendars_dir,
+        keepers=keepers,
+    )
+
+
+@functools.cache
+def _own_account() -> Accounts:
+    """Return who this process is: asked once, since a directory of users may be slow to answer."""
+    return Accounts(
+        own_user=identity.user_name(),
+        own_groups=identity.group_names(),
+        may_switch=identity.may_switch_user(),
+    )
+
+
+def tools_of(config: Config) -> Tools:
+    """Return where interpreters and programs are found."""
+    return Tools(config.path, config.python, config.node)
+
+
+def preflight_of(config: Config, clock: Clock) -> Preflight:
+    """Return who can tell whether scripts would run on this host."""
+    return Preflight(tools_of(config), scripts_dir=config.scripts_dir, monotonic=clock.monotonic)
 
 
 class LiveScanner:
-    """The scanner of the scripts directory, by the defaults and the zone data that hold now."""
+    """The scanner of the scripts directory, by the defaults, tools and zone data that hold now."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, preflight: Preflight, keepers: Keepers = Keepers()) -> None:  # noqa: B008 - a frozen value
+        self._preflight = preflight
         self._scripts_dir = config.scripts_dir
         self._zone_data = zone.versions()
-        self._defaults = defaults_of(config)
+        self._keepers = keepers
+        self._defaults = defaults_of(config, keepers)
+        self._trusted_uids = frozenset({0, os.geteuid()})
         self._scanner = self._new()
+        self._directories: tuple[str, ...] = ()
 
     def apply(self, config: Config) -> None:
-        """Go by other defaults, and by the zone data as it is now on the disk."""
+        """Go by other defaults and tools, and by the zone data as it is now on the disk."""
+        self._preflight.adopt(tools_of(config))
         zone_data = zone.reload()
-        defaults = defaults_of(config)
+        defaults = defaults_of(config, self._keepers)
         if (zone_data, defaults) != (self._zone_data, self._defaults):
             self._zone_data, self._defaults = zone_data, defaults
             self._scanner = self._new()
 
     def scan(self) -> Scan:
-        """Read the whole directory; blocks."""
-        return self._scanner.scan()
+        """Read the whole directory, and have what is new in it checked; blocks."""
+        found = self._scanner.scan()
+        self._directories = found.directories
+        return preflights.examined(found, self._preflight)
+
+    def directories(self) -> tuple[str, ...]:
+        """Return every directory that the last scan has read, and that of the calendars."""
+        calendars_dir = self._defaults.calendars_dir
+        there = (calendars_dir,) if os.path.isdir(calendars_dir) else ()
+        return (*self._directories, *there)
+
+    def observance(self, told: str) -> Observance | None:
+        """Return what `holidays.ics next` meant that was written down so; blocks. As the last scan saw it."""
+        return self._scanner.shelf.observance(told)
+
+    def calendar(self, name: str) -> Calendar:
+        """Read a calendar, as its file is at this moment; blocks. Raises ValueError with a sentence."""
+        return self._new_shelf().find(name)
 
     def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
-        """Return a schedule as it was registered before the daemon stopped."""
+        """Return a schedule as it was registered before the daemon stopped; ask before the first scan."""
+        self._preflight.trust(script, sha256)
         return self._scanner.recall(script, header=header, sha256=sha256)
 
     def read(self, script: str) -> Schedule | tuple[Problem, ...] | None:
-        """Read one script; blocks."""
-        return self._scanner.read(script)
+        """Read one script and have it checked; blocks."""
+        found = self._scanner.read(script)
+        if isinstance(found, Schedule):
+            return preflights.examined_alone(found, self._preflight)
+        return found
 
     def _new(self) -> Scanner:
-        return Scanner(self._scripts_dir, defaults=self._defaults, trusted_uids={0, os.geteuid()})
+        return Scanner(self._scripts_dir, defaults=self._defaults, trusted_uids=self._trusted_uids)
+
+    def _new_shelf(self) -> Shelf:
+        return Shelf(self._defaults.calendars_dir, trusted_uids=self._trusted_uids)

@@ -77,3 +77,10 @@ class Vitals:
         if self._ledger.failing and now_s - self._complained_at >= COMPLAIN_EVERY_S:
             self._complained_at = now_s
             log.critical("%s", "; ".join(self._ledger.failing), extra=about(Event.DEGRADED))
+
+
+async def outlive(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Die as soon as one of these ends: nothing would be recorded any more."""
+    if tasks:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        raise RuntimeError(f"{', '.join(task.get_name() for task in ended)} ended")

@@ -1,50 +1,202 @@
 """The application: the route table, and the parts that its handlers share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
-from schedd.web import body, gate, health, insight, pauses, runs, schedules, state
+from schedd.web import (
+    body,
+    gate,
+    health,
+    insight,
+    insight_types,
+    metrics,
+    openapi,
+    pauses,
+    query,
+    runs,
+    schedules,
+    state,
+    types,
+)
 from schedd.web.auth import Access
 from schedd.web.control import Control
-from schedd.web.state import OPEN, Rules, State, Wants
+from schedd.web.meters import Meters
+from schedd.web.route import Route
+from schedd.web.state import OPEN, Rules, State
 from schedd.web.tokens import Scope
 
 SCHEDULES = "/api/v1/exec/schedules"
 RUNS = "/api/v1/exec/runs"
 
 
-class Route(NamedTuple):
-    """One line of the route table."""
-
-    method: str
-    path: str
-    answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    wants: Wants
-
-
 ROUTES = (
-    Route("GET", f"{SCHEDULES}/list", schedules.list_all, Scope.READ),
-    Route("GET", f"{SCHEDULES}/history", schedules.history, Scope.READ),
-    Route("POST", f"{SCHEDULES}/reload", schedules.reload, Scope.ADMIN),
-    Route("POST", f"{SCHEDULES}/trigger", schedules.trigger, Scope.TRIGGER),
-    Route("POST", f"{SCHEDULES}/pause", pauses.pause, Scope.ADMIN),
-    Route("POST", f"{SCHEDULES}/resume", pauses.resume, Scope.ADMIN),
-    Route("GET", f"{SCHEDULES}/pauses", pauses.list_all, Scope.READ),
-    Route("GET", f"{SCHEDULES}/preview", schedules.preview, Scope.READ),
-    Route("GET", f"{SCHEDULES}/why", insight.why, Scope.READ),
-    Route("GET", f"{SCHEDULES}/gaps", insight.gaps, Scope.READ),
-    Route("POST", f"{SCHEDULES}/replay", insight.replay, Scope.TRIGGER),
-    Route("GET", RUNS, runs.list_all, Scope.READ),
-    Route("GET", RUNS + "/{runId}", runs.one, Scope.READ),
-    Route("GET", RUNS + "/{runId}/output", runs.output, Scope.READ),
-    Route("POST", RUNS + "/{runId}/stop", runs.stop, Scope.TRIGGER),
-    Route("GET", "/api/v1/exec/health", health.alive, OPEN),
-    Route("GET", "/healthz", health.alive, OPEN),
-    Route("GET", "/readyz", health.ready, Scope.READ),
-    Route("GET", "/", health.front_door, OPEN),
+    Route(
+        "GET",
+        f"{SCHEDULES}/list",
+        schedules.list_all,
+        Scope.READ,
+        types.ListAnswer,
+        what="all registered scripts",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/history",
+        schedules.history,
+        Scope.READ,
+        types.HistoryAnswer,
+        asks=query.HISTORY_KEYS,
+        also=(404,),
+        what="the fires log, newest first",
+    ),
+    Route(
+        "POST",
+        f"{SCHEDULES}/reload",
+        schedules.reload,
+        Scope.ADMIN,
+        types.ReloadAnswer,
+        takes=types.ReloadRequest,
+        what="read the scripts directory again",
+    ),
+    Route(
+        "POST",
+        f"{SCHEDULES}/trigger",
+        schedules.trigger,
+        Scope.TRIGGER,
+        types.TriggerAnswer,
+        takes=types.TriggerRequest,
+        also=(202, 404, 409),
+        what="run a script now",
+    ),
+    Route(
+        "POST",
+        f"{SCHEDULES}/pause",
+        pauses.pause,
+        Scope.ADMIN,
+        types.PauseItem,
+        takes=types.PauseRequest,
+        also=(404,),
+        what="let a script, or all, skip their slots",
+    ),
+    Route(
+        "POST",
+        f"{SCHEDULES}/resume",
+        pauses.resume,
+        Scope.ADMIN,
+        types.ResumeAnswer,
+        takes=types.ResumeRequest,
+        also=(404,),
+        what="let them fire again",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/pauses",
+        pauses.list_all,
+        Scope.READ,
+        types.PausesAnswer,
+        what="the pauses in force",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/preview",
+        schedules.preview,
+        Scope.READ,
+        types.PreviewAnswer,
+        asks=schedules.PREVIEW_KEYS,
+        needs=("expression",),
+        what="when an expression would fire",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/why",
+        insight.why,
+        Scope.READ,
+        insight_types.WhyAnswer,
+        asks=insight.WHY_KEYS,
+        needs=("scriptPath",),
+        also=(404,),
+        what="why a script did or did not run",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/gaps",
+        insight.gaps,
+        Scope.READ,
+        insight_types.GapsAnswer,
+        asks=insight.GAPS_KEYS,
+        also=(404,),
+        what="slots without an `ok`",
+    ),
+    Route(
+        "POST",
+        f"{SCHEDULES}/replay",
+        insight.replay,
+        Scope.TRIGGER,
+        insight_types.ReplayAnswer,
+        takes=insight_types.ReplayRequest,
+        also=(404,),
+        what="run them",
+    ),
+    Route("GET", RUNS, runs.list_all, Scope.READ, types.RunsAnswer, what="what is in flight"),
+    Route(
+        "GET",
+        RUNS + "/{runId}",
+        runs.one,
+        Scope.READ,
+        types.RunAnswer,
+        also=(404,),
+        what="one run, in flight or ended",
+    ),
+    Route(
+        "GET",
+        RUNS + "/{runId}/output",
+        runs.output,
+        Scope.READ,
+        ("text/plain", "text/event-stream"),
+        asks=runs.OUTPUT_KEYS,
+        also=(404, 416),
+        what="what it printed, also live",
+    ),
+    Route(
+        "POST",
+        RUNS + "/{runId}/stop",
+        runs.stop,
+        Scope.TRIGGER,
+        types.StopAnswer,
+        takes=types.StopRequest,
+        also=(404, 409),
+        what="stop it",
+    ),
+    Route("GET", "/api/v1/exec/health", health.alive, OPEN, types.HealthAnswer, what="it is alive"),
+    Route(
+        "GET", "/healthz", health.alive, OPEN, types.HealthAnswer, what="the same, where probes look for it"
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        health.ready,
+        Scope.READ,
+        types.ReadyAnswer,
+        what="it decides slots and can write them down",
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        metrics.metrics,
+        Scope.READ,
+        ("text/plain", "application/openmetrics-text"),
+        what="numbers for Prometheus",
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        openapi.describe,
+        Scope.READ,
+        ("application/json",),
+        what="this description, as OpenAPI 3.1",
+    ),
+    Route("GET", "/", health.front_door, OPEN, types.RootAnswer, what="name, version, where the API is"),
 )
 """Every route; a GET answers HEAD too. `docs/http-api.md` is tested against it."""
 
@@ -55,6 +207,7 @@ def build(
     *,
     cors_origins: Iterable[str] = (),
     allowed_hosts: Iterable[str] = (),
+    meters: Meters | None = None,
     now_s: Callable[[], float] | None = None,
 ) -> web.Application:
     """Return the application that answers for this daemon; `server.serve` opens its sockets.
@@ -64,6 +217,7 @@ def build(
         access: the tokens, and who may use the Unix socket.
         cors_origins: origins (`https://status.example.org`) whose pages may use the API.
         allowed_hosts: names besides `localhost` and IP addresses that may stand in a Host header.
+        meters: what counts; None = counters of its own.
         now_s: seconds that nobody can set; None = the running loop's.
     """
     app = web.Application(middlewares=[gate.gate], client_max_size=body.MAX_BODY_BYTES)
@@ -73,6 +227,8 @@ def build(
         rules=Rules.of(cors_origins=cors_origins, allowed_hosts=allowed_hosts),
         scopes={route.answer: route.wants for route in ROUTES},
         now_s=now_s or asyncio.get_running_loop().time,
+        meters=meters or Meters(),
+        description=openapi.document(ROUTES),
     )
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.answer)

@@ -5,7 +5,7 @@ refused raise `RefusedError`; all else that can go wrong is the daemon's own aff
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -15,8 +15,11 @@ from schedd.fire import Entry, Fire, RunId
 from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
-from schedd.planner.view import Pause, ScheduleView
+from schedd.planner.view import Pause, ScheduleView, Wait
+from schedd.runner.lines import Item
 from schedd.timetable.instant import Slot
+from schedd.timetable.observance import Observance
+from schedd.web.meters import Now
 
 
 class Phase(StrEnum):
@@ -65,6 +68,8 @@ class Health:
     held: int
     failed: int
     """Scripts that the last scan refused."""
+    limits: Mapping[str, str]
+    """What keeps `memory`, `cpu`, `pids` and `files` within limits: `cgroup`, `setrlimit` or `none`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,8 @@ class RunView:
     held: bool = False
     due_ms: int | None = None
     """A held fire that does not start before this (a retry)."""
+    wait: Wait | None = None
+    """What a held fire waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,9 @@ class Control(Protocol):
 
     def last_outcome(self, script: str) -> LastOutcome | None:
         """Return the newest outcome of a script, if it has one."""
+
+    def metrics_now(self) -> Now:
+        """Return the numbers of this moment, for Prometheus."""
 
     def runs(self) -> Sequence[RunView]:
         """Return the runs in flight and the fires that are held, oldest first."""
@@ -187,6 +197,9 @@ class Control(Protocol):
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
         """Read the ledger for what was in force or happened in [since, until), of one script or of all."""
 
+    async def observance(self, text: str) -> Observance:
+        """Return what `@calendar` with this text would mean now. Raises RefusedError (INVALID)."""
+
     async def output(self, run_id: RunId) -> bytes | None:
         """Return what a run printed so far (kept head and tail); None when it printed nothing."""
 
@@ -195,3 +208,12 @@ class Control(Protocol):
 
     def follow(self, run_id: RunId) -> AsyncIterator[bytes]:
         """Yield a run's output as it comes, from its start (or its kept head), until the run ends."""
+
+    def lines(self, run_id: RunId, after: int) -> AsyncIterator[list[Item]]:
+        """Yield a live run's output as lines and gaps behind this offset, until it ends.
+
+        The first batch is empty. Nothing at all for a run that is not live.
+        """
+
+    def end_of(self, run_id: RunId) -> "asyncio.Future[Entry] | None":
+        """Return what gets the line of a fire that runs or waits; None when it is over. Shield it."""

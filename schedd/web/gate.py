@@ -55,6 +55,7 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def dress(request: web.Request, response: web.StreamResponse) -> None:
     """Put on the headers that every answer has, and those for a page of an allowed origin."""
     response.headers.update(SECURITY_HEADERS)
+    state.of(request).meters.requested(_route(request), response.status)
     origins = state.of(request).rules.cors_origins
     if not origins:
         return
@@ -63,6 +64,12 @@ async def dress(request: web.Request, response: web.StreamResponse) -> None:
     if origin is not None and origin.lower() in origins:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = CORS_ANSWER_HEADERS
+
+
+def _route(request: web.Request) -> str:
+    """Name the route that was asked for; what is none of ours is one, or strangers could make series."""
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical
 
 
 async def _through(request: web.Request, handler: Handler, here: state.State) -> web.StreamResponse:

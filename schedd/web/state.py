@@ -11,6 +11,7 @@ from aiohttp import web
 from schedd.web.auth import Access, Caller
 from schedd.web.control import Control
 from schedd.web.listing import Listing
+from schedd.web.meters import Meters
 from schedd.web.tokens import Scope
 
 
@@ -54,6 +55,9 @@ class State:
     """What each handler wants; what is not in it (unknown paths, wrong methods) wants `ANY`."""
     now_s: Callable[[], float]
     """Seconds that nobody can set."""
+    description: bytes = b"{}"
+    """What `GET /openapi.json` answers."""
+    meters: Meters = field(default_factory=Meters)
     listing: Listing = field(default_factory=Listing)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the sockets close: streams end, nothing new begins."""

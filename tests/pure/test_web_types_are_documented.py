@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from schedd.fire import REASONS, Entry
-from schedd.web import answers, app, insight, insight_types, query, runs, schedules, types
+from schedd.web import answers, app, insight, insight_types, live, query, runs, schedules, types
 from schedd.web.state import OPEN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
 TYPES = [
     kind
-    for kind in (vars(types) | vars(insight_types)).values()
+    for kind in (vars(types) | vars(insight_types) | vars(live)).values()
     if isinstance(kind, type)
     and issubclass(kind, msgspec.Struct)
     and kind not in {types.Request, types.Answer}
@@ -37,9 +37,9 @@ def names(after: str) -> list[str]:
 
 
 def test_the_table_of_routes_is_the_route_table() -> None:
-    told = [(row[0].split("`")[1], row[1].strip("`")) for row in rows("# HTTP API")]
+    told = [(row[0].split("`")[1], row[1].strip("`"), row[2]) for row in rows("# HTTP API")]
     wanted = [
-        (f"{route.method} {route.path}", "open" if route.wants is OPEN else str(route.wants))
+        (f"{route.method} {route.path}", "open" if route.wants is OPEN else str(route.wants), route.what)
         for route in app.ROUTES
     ]
     assert told == wanted

@@ -29,7 +29,8 @@ class Child:
         self.log = base / "stderr.log"
         self.settings = base / "schedd.toml"
         self.scripts.mkdir(exist_ok=True)
-        self.settings.write_text(settings)
+        # Tests say themselves when to reload, unless they are about the watcher.
+        self.settings.write_text(settings if "watch" in settings else f"watch = false\n{settings}")
         self.before: list[str] = []
         """A command that becomes the daemon, such as setpriv with its options."""
         self.process: subprocess.Popen[bytes] | None = None

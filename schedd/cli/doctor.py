@@ -1,0 +1,90 @@
+"""`schedd doctor`: what is wrong on this host, each with its mend."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from schedd import config
+from schedd.cli import client, screen, where
+from schedd.cli.flags import absolute, config_option, setting_option
+from schedd.cli.main import EXIT_FAILED
+from schedd.cli.options import json_option
+from schedd.config import Config
+from schedd.daemon import checkup
+from schedd.daemon.checkup import Finding, Level
+from schedd.errors import ConfigError, ScheddError, UnreachableError
+
+SIGNS = {
+    Level.FINE: ("✓", screen.GOOD),
+    Level.ODD: ("!", screen.WARN),
+    Level.BAD: ("✗", screen.BAD),
+}
+
+
+@click.command("doctor")
+@setting_option("scripts_dir", "DIR")
+@setting_option("state_dir", "DIR")
+@config_option
+@json_option
+def doctor_verb(
+    *, scripts_dir: str | None, state_dir: str | None, config_file: str | None, as_json: bool
+) -> int:
+    """Say what is wrong on this host, and how to mend it.
+
+    Looks at the daemon, its directories, the scripts and their interpreters, the clock, the zone data, the
+    journal and the limits; changes nothing. Ask as root or as the daemon's user. Exits with 1 if
+    something is bad.
+    """
+    found: list[Finding] = []
+    flags = {"scripts_dir": absolute(scripts_dir), "state_dir": absolute(state_dir)}
+    try:
+        settings = config.load(file=config_file, flags=flags)
+    except ConfigError as error:
+        found = [
+            Finding("configuration", Level.BAD, line, "mend it there") for line in str(error).splitlines()
+        ]
+        if not as_json:
+            for finding in found:
+                _show(finding)
+    else:
+        for finding in _all(settings):
+            found.append(finding)
+            if not as_json:
+                _show(finding)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in found], ensure_ascii=False))
+    return EXIT_FAILED if checkup.verdict(found) is Level.BAD else 0
+
+
+def _daemon(settings: Config) -> Finding:
+    """Ask the daemon itself, over the socket of this configuration."""
+    if settings.socket is None:
+        return Finding("daemon", Level.ODD, "there is no socket to ask it over", 'set socket = "…/api.sock"')
+    target = where.Target(socket=settings.socket, url=None, token=None)
+    try:
+        answer: dict[str, Any] = client.ask(target, "GET", "/health", has="phase")
+    except UnreachableError as error:
+        return Finding("daemon", Level.BAD, str(error), "systemctl start schedd; journalctl -u schedd -e")
+    except ScheddError as error:
+        return Finding("daemon", Level.ODD, str(error))
+    text = f"schedd {answer['version']}, {answer['phase']} since {answer['startedAt']}"
+    if answer["ready"]:
+        return Finding("daemon", Level.FINE, text)
+    return Finding("daemon", Level.BAD, f"{text}, not ready", "journalctl -u schedd -p warning -e")
+
+
+def _all(settings: Config) -> Iterator[Finding]:
+    yield _daemon(settings)
+    yield from checkup.examine(settings)
+
+
+def _show(finding: Finding) -> None:
+    sign, colour = SIGNS[finding.level]
+    piped = (finding.level.value, finding.subject, finding.what, finding.mend or "")
+    screen.line([(f"{sign} ", colour), (f"{finding.subject:<14}", ""), (finding.what, "")], piped=piped)
+    if finding.mend is not None and screen.of(sys.stdout).terminal:
+        screen.line([(f"  {'':<14}→ {finding.mend}", screen.DIM)], piped=())
