@@ -13,6 +13,7 @@ from schedd.fire import Reason, Status
 from schedd.runner.command import Tools
 from schedd.runner.languages.node import OLDEST, Nodes, packaged
 from schedd.runner.starts import Means
+from tests.machine.node_scripts import ERRORS, RETURNS
 from tests.machine.running import Workshop, workshop
 
 SLOT = 1_790_000_000
@@ -22,79 +23,6 @@ SLOT = 1_790_000_000
 async def shop(tmp_path: Path) -> AsyncIterator[Workshop]:
     async with workshop(tmp_path) as made:
         yield made
-
-
-RETURNS = {
-    "top_level.js": ("return {rows: 3};", {"rows": 3}),
-    "top_level_await.js": (
-        "const x = await Promise.resolve(3);\nreturn {x, p: require('path').basename(__filename)};",
-        {"x": 3, "p": "top_level_await.js"},
-    ),
-    "handler.cjs": ("module.exports = async (m) => m.kind;", "manual"),
-    "default_in_commonjs.js": ("exports.default = () => 1;", 1),
-    "handler.mjs": ("export default async function (m) { return m.script; }", "handler.mjs"),
-    "handler_in_js.js": ("import os from 'node:os';\nexport default () => os.EOL;", "\n"),
-    "import_and_return.mjs": (
-        (
-            "#!/usr/bin/env node\n// why\n"
-            "import fs, { readFileSync as r,\n  // this\n  existsSync } from 'node:fs';\n"
-            "import * as p from \"node:path\"\nconst n = await Promise.resolve(existsSync('/'));\n"
-            "return { n, url: import.meta.url.slice(-9), same: r === fs.readFileSync, p: p.sep };"
-        ),
-        {"n": True, "url": "eturn.mjs", "same": True, "p": "/"},
-    ),
-    "require_in_a_module.mjs": ("import 'node:fs';\nreturn require('path').sep;", "/"),
-    "types.ts": (
-        (
-            "import { type Stats, statSync } from 'node:fs';\nimport type { X } from './nowhere';\n"
-            "interface Row { a: number }\nconst rows: Row[] = [{ a: 1 }];\n"
-            "return { rows, dir: (statSync('/') as Stats).isDirectory() } as const;"
-        ),
-        {"rows": [{"a": 1}], "dir": True},
-    ),
-    "types_without_import.ts": (
-        "const a: number = 1;\nif (a) return await Promise.resolve({ a });",
-        {"a": 1},
-    ),
-    "handler.ts": ("export default async (m: { attempt: number }): Promise<number> => m.attempt;", 1),
-    "class.mjs": ("export default class Job {}", None),
-    "value.mjs": ("export default { not: 'a result' };", None),
-    "nothing.js": ("let x = 1;", None),
-    "null.js": ("return null;", None),
-    "odd.js": (
-        "return { big: 1n, nan: NaN, map: new Map([[1, 2]]), date: new Date(0), u: undefined, f() {} };",
-        {
-            "big": {"$string": "1"},
-            "nan": {"$string": "NaN"},
-            "map": {"$string": "Map(1) { 1 => 2 }"},
-            "date": "1970-01-01T00:00:00.000Z",
-            "f": {"$string": "[Function: f]"},
-        },
-    ),
-    "circular.js": ("const a = []; a.push(a); return a;", {"$string": "<ref *1> [ [Circular *1] ]"}),
-    "written.js": ("require('fs').writeFileSync(process.env.SCHEDD_RESULT, '[1]');", [1]),
-    "runs_itself.js": (
-        (
-            "function main() { return 'twice'; }\nif (require.main === module) require('fs').writeFileSync("
-            "process.env.SCHEDD_RESULT, '\"once\"');\nmodule.exports = main;"
-        ),
-        "once",
-    ),
-    "runs_itself.mjs": (
-        (
-            "import fs from 'node:fs';\n"
-            "if (import.meta.main) fs.writeFileSync(process.env.SCHEDD_RESULT, '\"once\"');\n"
-            "export default () => 'twice';"
-        ),
-        "once",
-    ),
-    "sees_itself.js": (
-        "return [process.argv.length, process.argv[1] === __filename, module.id, typeof exports];",
-        [2, True, ".", "object"],
-    ),
-    "strict.js": ("'use strict';\nreturn (function () { return this === undefined; })();", True),
-    "imports_later.js": ("const { sep } = await import('node:path');\nreturn sep;", "/"),
-}
 
 
 @pytest.mark.parametrize("name", RETURNS)
@@ -121,69 +49,6 @@ async def test_metadata_tells_a_script_about_its_fire(shop: Workshop) -> None:
         "deadline": None,
         "stateDir": f"{shop.state}/scripts/tells.js",
     }
-
-
-ERRORS = {
-    "throws.mjs": (
-        "\n\nfunction f() { throw new TypeError('bad\\nvery'); }\nf();",
-        "TypeError: bad",
-        "throws.mjs:3:",
-    ),
-    "throws.js": ("\nthrow new RangeError('x');", "RangeError: x", "throws.js:2:"),
-    "throws_text.js": ("throw 'words';", "thrown: 'words'", "Uncaught 'words'"),
-    "rejects.js": (
-        "module.exports = async () => {\n  await null;\n  throw new Error('late'); };",
-        "Error: late",
-        "rejects.js:3:",
-    ),
-    "rejects_unseen.js": (
-        "Promise.reject(new Error('nobody'));\nsetTimeout(() => {}, 5000);",
-        "Error: nobody",
-        "rejects_unseen.js:1",
-    ),
-    "throws_later.js": (
-        "setTimeout(() => { throw new Error('later'); }, 1);",
-        "Error: later",
-        "throws_later.js:1",
-    ),
-    "throws_typed.ts": (
-        "interface A { a: number }\n\nconst a: A = JSON.parse('null');\nreturn a.a;",
-        "TypeError: Cannot read",
-        "throws_typed.ts:4:",
-    ),
-    "returns_late.mjs": (
-        "import 'node:fs';\n\nif (1) throw new Error('four');\nreturn 1;",
-        "Error: four",
-        "returns_late.mjs:3:",
-    ),
-    "bad_syntax.js": (
-        "const a = 1;\nconst b = = 3;",
-        "SyntaxError: Unexpected token '=' (bad_syntax.js, line 2)",
-        "bad_syntax.js:2",
-    ),
-    "bad_syntax.mjs": (
-        "import 'node:fs';\nconst b = = 3;",
-        "SyntaxError: Unexpected token '='",
-        "bad_syntax.mjs:2",
-    ),
-    "bad_syntax.ts": (
-        "const a: number = 1;\nconst b: = 3;",
-        "SyntaxError: Unexpected token",
-        "bad_syntax.ts:2",
-    ),
-    "lacks_a_module.mjs": ("import './nowhere.mjs';", "Error: Cannot find module", "ERR_MODULE_NOT_FOUND"),
-    "never_ends.js": (
-        "module.exports = () => new Promise(() => {});",
-        "the script never finished",
-        "never_ends.js",
-    ),
-    "never_ends.mjs": ("await new Promise(() => {});", "the script never finished", "never_ends.mjs"),
-    "enums.ts": (
-        "enum A { X }\nconsole.log(A.X);",
-        "SyntaxError: TypeScript enum is not supported",
-        "enums.ts:1",
-    ),
-}
 
 
 @pytest.mark.parametrize("name", ERRORS)

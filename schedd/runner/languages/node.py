@@ -1,23 +1,28 @@
 """JavaScript and TypeScript: which Node.js, and by which way in.
 
-Scripts go through `node_launcher.cjs`, which accepts top-level `return`, handlers and plain modules, in
-CommonJS, ES modules and TypeScript alike. It stands on `module.registerHooks` and on Node's own removal of
-types, so it needs Node 22.18. An older one is never used by accident: one that was asked for by path is
-refused, one that happens to be on PATH is passed over.
+Scripts go through `node_script.cjs`, which accepts top-level `return`, handlers and plain modules, in
+CommonJS, ES modules and TypeScript alike: in a process that `node_launcher.cjs` has started for them, or in
+a host that waited for a script (`node_host.cjs`, `runner.node_hosts`). It stands on `module.registerHooks`
+and on Node's own removal of types, so it needs Node 22.18. An older one is never used by accident: one that
+was asked for by path is refused, one that happens to be on PATH is passed over.
 """
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from importlib.util import find_spec
 
 from schedd.runner.command import CannotStartError, Tools
-from schedd.runner.languages import program
+from schedd.runner.languages import program, shebang
 from schedd.runner.languages.shebang import Shebang
 
-LAUNCHER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "node_launcher.cjs")
+_HERE = os.path.dirname(os.path.realpath(__file__))
+LAUNCHER = os.path.join(_HERE, "node_launcher.cjs")
+HOST = os.path.join(_HERE, "node_host.cjs")
+
+PADDING = "-" * 240
+"""Room for the path of a script, where a host's arguments are: so that `ps` shows what it runs."""
 
 OLDEST = (22, 18)
 
@@ -64,9 +69,8 @@ class Nodes:
 
     def command(self, path: str, executable: str, line: Shebang | None) -> tuple[str, ...]:
         """Return the command line for a script; options in its shebang are Node's."""
-        options = line.arguments if line is not None and line.name in NODE_NAMES else ()
-        words = [word for argument in options for word in shlex.split(argument)]
-        return (executable, *words, LAUNCHER, path)
+        options = shebang.options(line, path) if line is not None and line.name in NODE_NAMES else []
+        return (executable, *options, LAUNCHER, self._tools.node_cache, path)
 
     def _version(self, executable: str) -> tuple[int, int]:
         """Return major and minor version; (0, 0) for what is not Node.js."""
@@ -80,6 +84,17 @@ class Nodes:
                 return (0, 0)
             self._versions[key] = answer
         return self._versions[key]
+
+
+def can_wait(argv: tuple[str, ...]) -> bool:
+    """Whether a host can stand for this command line: one without options of the interpreter."""
+    return len(argv) > 1 and argv[1] == LAUNCHER
+
+
+def host_command(executable: str, *, cache: str, reused: bool) -> tuple[str, ...]:
+    """Return the command line of a host; `reused` = for one script, run after run."""
+    options = ("--experimental-vm-modules",) if reused else ()
+    return (executable, *options, HOST, cache, PADDING)
 
 
 def packaged() -> str | None:
