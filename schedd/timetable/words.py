@@ -10,6 +10,7 @@ from cronsim.explain import explain
 
 from schedd.timetable.expression import Expression
 from schedd.timetable.fields import WEEKDAY, Values
+from schedd.timetable.observance import How, Observance
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _ORDINAL_ENDS = {"1": "st", "2": "nd", "3": "rd"}
@@ -46,6 +47,18 @@ def of_jitter(most_s: int, offset_s: int) -> str:
     """Say what a jitter does: `up to 5 minutes later, always by 2 minutes 13 seconds`."""
     always = f"always by {of_length(offset_s)}" if offset_s else "here on time"
     return f"up to {of_length(most_s)} later, {always}"
+
+
+def of_observance(observance: Observance) -> str:
+    """Say what a calendar does: `not when holidays.txt says so`."""
+    name = observance.calendar.file
+    match observance.how:
+        case How.SKIP:
+            return f"not when it is in {name}"
+        case How.NEXT:
+            return f"later when it is in {name}, on the next open day"
+        case How.PREVIOUS:
+            return f"earlier when it is in {name}, on the last open day"
 
 
 def _ordinal(number: re.Match[str]) -> str:

@@ -41,6 +41,8 @@ CORRECTION_S: Final = 3 * 3600
 _BLOCK_S = 1 << 25
 """A bit over a year: how much of a zone is worked out, and remembered, at a time."""
 _PROBE_S = 3 * 86_400
+_WIDEST_S = 86_400
+"""No zone's clock is ever so far from UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,13 @@ class Zone:
         if block is None:
             block = self._blocks[index] = self._survey(index)
         return block[bisect_right(block, at, key=lambda segment: segment.start) - 1]
+
+    def reach(self, wall: int) -> int:
+        """Return the instant at which the clock first shows a wall second, or is moved past it."""
+        segment = self.segment(wall - _WIDEST_S)
+        while wall - segment.offset >= segment.end:
+            segment = self.segment(segment.end)
+        return max(segment.start, wall - segment.offset)
 
     def changes(self, begin: int, end: int) -> Iterator[Change]:
         """Yield the changes of the clock after `begin` and up to `end`."""

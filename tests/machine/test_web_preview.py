@@ -1,10 +1,12 @@
 """`GET /preview`: the engine that fires, asked in advance."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.api import SCHEDULES, is_error, serving
+from tests.pure.calendars import closing, observed
 
 PREVIEW = f"{SCHEDULES}/preview"
 
@@ -36,6 +38,19 @@ async def test_a_clock_change_is_a_warning(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         asked = {"expression": "30 2 * * *", "timezone": "Europe/Berlin"}
         assert (await api.get(PREVIEW, params=asked)).body["warnings"]
+
+
+async def test_a_calendar_is_observed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        api.control.calendars["x next"] = observed(closing([date(2026, 11, 25)]), "next")
+        asked = {"expression": "30 2 * * 3", "from": "2026-11-24T00:00:00Z", "count": "1"}
+        body = (await api.get(PREVIEW, params=asked | {"calendar": "x next"})).body
+        refused = await api.get(PREVIEW, params=asked | {"calendar": "y next"})
+    assert body["fires"] == ["2026-11-26T02:30:00.000Z"]
+    assert body["calendar"] == {"file": "test.txt", "how": "next"}
+    moved = "Wed 2026-11-25 02:30 is moved to Thu 2026-11-26 02:30 (test.txt: 2026-11-25)."
+    assert body["warnings"] == [moved]
+    assert is_error(refused, 400, "VALIDATION_ERROR")
 
 
 async def test_a_from_before_all_slots_is_clamped_and_echoed(tmp_path: Path) -> None:

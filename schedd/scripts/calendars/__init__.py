@@ -1,0 +1,1 @@
+"""Calendar files: found, read, and turned into calendars (see `schedd.timetable.calendar`)."""
