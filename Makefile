@@ -11,7 +11,7 @@ SEED ?=
 DECLARED := setup.cfg setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture check format bench install uninstall deb dist clean
+.PHONY: help run test torture check format bench soak install uninstall deb dist clean
 
 help:
 	@echo 'make run        start schedd from here, on the scripts in etc/scripts; ^C stops it'
@@ -20,6 +20,7 @@ help:
 	@echo 'make check      formatting, lint, types, import rules, style rules, then all tests'
 	@echo 'make format     format the code, and mend what can be mended'
 	@echo 'make bench      measure, and write bench/RESULTS.md'
+	@echo 'make soak       50 fires a second for SECONDS=60: does it grow, is a slot lost? (ARGS=--keep-results)'
 	@echo 'make install    put schedd, its unit and its directories into the system (DESTDIR, PREFIX=/usr/local)'
 	@echo 'make uninstall  take them out again; your configuration, scripts and history stay'
 	@echo 'make deb        build the Debian package, with all that it needs but Node.js, into dist/ (EXTRAS=node)'
@@ -52,6 +53,9 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m bench
+
+soak: $(VENV)/.test
+	@exec $(BIN)/python -m bench.soak --seconds $(SECONDS) $(ARGS)
 
 install uninstall:
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) exec .ci/install.sh $@

@@ -9,11 +9,30 @@ umask 022 # whatever root's is, the service's user has to read this
 here=$(dirname "$0")
 prefix=${PREFIX:-/usr/local} destdir=${DESTDIR:-}
 app=$prefix/lib/schedd
-# Where each shell looks below the prefix.
-bash_completion=share/bash-completion/completions/schedd
-zsh_completion=share/zsh/site-functions/_schedd
-fish_completion=share/fish/vendor_completions.d/schedd.fish
 node_enough=22.18 # the first that runs TypeScript without a flag
+
+# The source of each file, and its place below the prefix. Both verbs go by this list.
+files() {
+    cat <<'FILES'
+systemd/schedd.service lib/systemd/system/schedd.service
+systemd/schedd.socket lib/systemd/system/schedd.socket
+systemd/schedd.catalog lib/systemd/catalog/schedd.catalog
+systemd/sysusers.conf lib/sysusers.d/schedd.conf
+systemd/tmpfiles.conf lib/tmpfiles.d/schedd.conf
+systemd/loosen.conf.example share/doc/schedd/loosen.conf.example
+systemd/switch-user.conf.example share/doc/schedd/switch-user.conf.example
+etc/completion/schedd.bash share/bash-completion/completions/schedd
+etc/completion/_schedd share/zsh/site-functions/_schedd
+etc/completion/schedd.fish share/fish/vendor_completions.d/schedd.fish
+etc/prometheus/schedd.rules.yml share/schedd/prometheus/schedd.rules.yml
+etc/grafana/schedd.json share/schedd/grafana/schedd.json
+FILES
+    for each in README.md CHANGELOG.md LICENSE docs/*.md; do
+        echo "$each share/doc/schedd/$(basename "$each")"
+    done
+}
+
+pages='schedd.1 schedd.toml.5 schedd-scripts.7'
 
 main() {
     case $1 in
@@ -36,13 +55,22 @@ make_app() {
     "$new/bin/python" -m pip install -qq --disable-pip-version-check --no-input --no-compile --use-pep517 \
         "$source$(extras)"
     "$new/bin/python" -m pip uninstall -qq --yes setuptools pip
-    rm -f "$new"/bin/[Aa]ctivate*
+    # Where the copy was is of no interest to anybody, and another place each time.
+    sed -i '/direct_url.json/d' "$new"/lib/python3*/site-packages/schedd-*.dist-info/RECORD
+    rm "$new"/lib/python3*/site-packages/schedd-*.dist-info/direct_url.json
+    # Of the programs in there only one is ours, and no person activates it.
+    find "$new/bin" -type f ! -name schedd -delete
     find "$new/bin" "$new/pyvenv.cfg" -type f -exec grep -IlF "$new" {} + | xargs sed -i "s|$new|$app|g"
-    "$new/bin/python" -m compileall -q -s "$new" -p "$app" "$new/lib"
+    "$new/bin/python" -m compileall -q -j 0 --invalidation-mode "${PYC:-timestamp}" -s "$new" -p "$app" "$new/lib"
 }
 
-# Node.js comes along where the host has none, or too old a one.
+# Node.js comes along where the host has none, or too old a one. EXTRAS= (empty) or EXTRAS=node decides it for a
+# package that is built on one host and installed on others.
 extras() {
+    if [ "${EXTRAS+given}" ]; then
+        [ -z "$EXTRAS" ] || echo "[$EXTRAS]"
+        return
+    fi
     found=$(node --version 2>/dev/null || true)
     if [ "$(printf '%s\n' "v$node_enough" "$found" | sort -V | tail -n 1)" = "v$node_enough" ]; then
         echo '[node]'
@@ -59,26 +87,32 @@ swap_app() {
 put_files() {
     mkdir -p "$destdir$prefix/bin"
     ln -sfn ../lib/schedd/bin/schedd "$destdir$prefix/bin/schedd"
-    put systemd/schedd.service "$prefix/lib/systemd/system/schedd.service"
-    sed -i "s|/usr/local/|$prefix/|" "$destdir$prefix/lib/systemd/system/schedd.service"
-    put systemd/schedd.catalog "$prefix/lib/systemd/catalog/schedd.catalog"
-    put systemd/sysusers.conf "$prefix/lib/sysusers.d/schedd.conf"
-    put systemd/tmpfiles.conf "$prefix/lib/tmpfiles.d/schedd.conf"
-    put systemd/loosen.conf.example "$prefix/share/doc/schedd/loosen.conf.example"
-    for each in README.md CHANGELOG.md docs/*.md; do
-        [ ! -e "$each" ] || put "$each" "$prefix/share/doc/schedd/$(basename "$each")"
+    files | while read -r source_file place; do
+        put "$source_file" "$prefix/$place"
     done
-    put etc/completion/schedd.bash "$prefix/$bash_completion"
-    put etc/completion/_schedd "$prefix/$zsh_completion"
-    put etc/completion/schedd.fish "$prefix/$fish_completion"
+    put_pages
     mkdir -p "$destdir/etc/schedd/scripts"
     [ -e "$destdir/etc/schedd/schedd.toml" ] || put etc/schedd.toml /etc/schedd/schedd.toml
 }
 
 put() {
     mkdir -p "$(dirname "$destdir$2")"
-    cp "$1" "$destdir$2"
+    case $1 in
+        systemd/* | etc/completion/*) sed "s|/usr/local/|$prefix/|g" "$1" >"$destdir$2" ;;
+        *) cp "$1" "$destdir$2" ;;
+    esac
     chmod 644 "$destdir$2"
+}
+
+# The pages are made of the commands, so by the Python that has them.
+put_pages() {
+    pages_dir=$(mktemp -d)
+    "$destdir$app/bin/python" -B "$here/man.py" "$pages_dir" "$prefix"
+    for page in $pages; do
+        mkdir -p "$destdir$prefix/share/man/man${page##*.}"
+        cp "$pages_dir/$page" "$destdir$prefix/share/man/man${page##*.}/"
+    done
+    rm -r "$pages_dir"
 }
 
 say_next() {
@@ -91,11 +125,14 @@ NEXT
 }
 
 remove_files() {
-    for each in bin/schedd lib/schedd lib/systemd/system/schedd.service lib/systemd/catalog/schedd.catalog \
-        lib/sysusers.d/schedd.conf lib/tmpfiles.d/schedd.conf share/doc/schedd \
-        "$bash_completion" "$zsh_completion" "$fish_completion"; do
-        rm -rf "$destdir$prefix/$each"
+    rm -rf "$destdir$prefix/bin/schedd" "$destdir$app"
+    files | while read -r _ place; do
+        rm -f "$destdir$prefix/$place"
     done
+    for page in $pages; do
+        rm -f "$destdir$prefix/share/man/man${page##*.}/$page"
+    done
+    rm -rf "$destdir$prefix/share/schedd" "$destdir$prefix/share/doc/schedd"
     echo "Removed. /etc/schedd, /var/lib/schedd and the user schedd are still there."
 }
 

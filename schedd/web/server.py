@@ -19,7 +19,7 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from aiohttp import web
 from schedd.errors import ConfigError, StateError
 from schedd.web import answers, gate, state
 from schedd.web.answers import AnswerError
+from schedd.web.control import Phase
 
 LOG = logging.getLogger(__name__)
 
@@ -39,6 +40,13 @@ KEEPALIVE_S = 75.0
 LINGER_S = 2.0
 """How long the rest of a refused body is read, so that the client sees the refusal."""
 PROBE_S = 1.0
+UNHEARD_TURNS = 50
+TURN_S = 0.01
+"""How often is looked, before sockets that live on are left, whether everybody who is connected has asked: a
+client that finds its new connection cut cannot tell that from a daemon that is not there."""
+STARTING_TURN_S = 0.05
+ANSWERED_AT_ONCE = frozenset({"/healthz", "/readyz", "/api/v1/exec/health"})
+"""With socket activation a request may be what starts the daemon. It waits until that is up; these do not."""
 MAX_CONNECTIONS = 512
 """Each is a descriptor that a run cannot have."""
 
@@ -66,6 +74,7 @@ async def serve(
     socket_path: str | None = None,
     tls: ssl.SSLContext | None = None,
     behind_proxy: bool = False,
+    passed: Iterable[socket.socket] = (),
     stop_s: float = STOP_S,
 ) -> AsyncIterator[Bound]:
     """Serve an application while the context is open.
@@ -77,6 +86,8 @@ async def serve(
         socket_path: of the Unix socket; None = none.
         tls: makes TCP speak HTTPS.
         behind_proxy: a proxy with TLS stands before it, so that it may listen beyond loopback.
+        passed: sockets that somebody else has bound and keeps (systemd's activation), instead of `host`
+            and `port`, or of `socket_path`. With them requests wait until the daemon is up.
         stop_s: how long requests in flight may take to end.
 
     Raises:
@@ -85,6 +96,7 @@ async def serve(
     """
     runner = _Runner(
         app,
+        patient=bool(given := list(passed)),
         access_log=None,
         logger=LOG,
         keepalive_timeout=KEEPALIVE_S,
@@ -94,35 +106,63 @@ async def serve(
         auto_decompress=False,
     )
     async with contextlib.AsyncExitStack() as stack:
-        sockets = []
-        if host is not None:
-            sockets = await _tcp(host, port, guarded=tls is not None or behind_proxy)
-            for sock in sockets:
-                stack.callback(sock.close)
-        unix = None if socket_path is None else stack.enter_context(_unix(socket_path))
+        sockets = [sock for sock in given if sock.family != socket.AF_UNIX]
+        locals_ = [sock for sock in given if sock.family == socket.AF_UNIX]
+        guarded = tls is not None or behind_proxy
+        if sockets:
+            host = _address_of(sockets, guarded=guarded)
+        elif host is not None:
+            sockets = await _tcp(host, port, guarded=guarded)
+        if locals_:
+            socket_path = locals_[0].getsockname()
+        elif socket_path is not None:
+            locals_ = [stack.enter_context(_unix(socket_path))]
+        for sock in sockets:
+            stack.callback(sock.close)
         await runner.setup()
-        stack.push_async_callback(_stop, runner, app)
+        stack.push_async_callback(_stop, runner, app, given)
         for sock in sockets:
             await web.SockSite(runner, sock, ssl_context=tls, backlog=BACKLOG).start()
-        if unix is not None:
-            await web.SockSite(runner, unix, backlog=BACKLOG).start()
+        for sock in locals_:
+            await web.SockSite(runner, sock, backlog=BACKLOG).start()
         yield _bound(host, sockets, socket_path, secure=tls is not None)
 
 
 class _Runner(web.AppRunner):
     """An AppRunner whose connections are `_Conversation`s."""
 
+    def __init__(self, app: web.Application, *, patient: bool, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._patient = patient
+
+    async def hear_out(self, passed: Iterable[socket.socket]) -> None:
+        """Accept no more on sockets that live on, and wait for the requests of who was accepted by then.
+
+        Closing them does not do: asyncio drops what it has accepted and not yet given a transport.
+        """
+        loop, server = asyncio.get_running_loop(), self.server
+        assert isinstance(server, _Server)
+        for sock in passed:
+            loop.remove_reader(sock)
+        for _ in range(UNHEARD_TURNS):
+            await asyncio.sleep(TURN_S)
+            if server.has_heard_all():
+                return
+
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
-        return _Server(plain, self.app[state.STATE], self._kwargs)
+        return _Server(plain, self.app[state.STATE], self._kwargs, patient=self._patient)
 
 
 class _Server(web.Server):
-    def __init__(self, plain: web.Server, here: state.State, options: dict[str, Any]) -> None:
+    def __init__(
+        self, plain: web.Server, here: state.State, options: dict[str, Any], *, patient: bool
+    ) -> None:
         super().__init__(self._answer, request_factory=plain.request_factory, handler_cancellation=False)
         self._plain = plain.request_handler
         self._here = here
         self._options = options
+        self._patient = patient
 
     def __call__(self) -> web.RequestHandler:
         return _Conversation(self, self._here, loop=asyncio.get_running_loop(), **self._options)
@@ -135,23 +175,41 @@ class _Server(web.Server):
             LOG.debug("cut a connection: there are %d already", MAX_CONNECTIONS)
             transport.abort()
 
+    def has_heard_all(self) -> bool:
+        """Whether nobody is connected who has not said anything yet."""
+        return all(handler.heard for handler in self.connections if isinstance(handler, _Conversation))
+
     async def _answer(self, request: Any) -> web.StreamResponse:
         """Answer what aiohttp refuses before any middleware: an `Expect` that is not `100-continue`."""
+        if self._patient and request.path not in ANSWERED_AT_ONCE:
+            await self._started()
         try:
             return await self._plain(request)
         except web.HTTPExpectationFailed:
             failure = answers.invalid("this Expect cannot be met: only 100-continue can")
             return answers.failed(failure, now_ms=self._here.control.now_ms())
 
+    async def _started(self) -> None:
+        """Wait until the daemon is up; starting is short, and nobody else asks for the moment."""
+        here = self._here
+        while here.control.health().phase is Phase.STARTING and not here.closing.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(STARTING_TURN_S)
+
 
 class _Conversation(web.RequestHandler):
     """One connection. Answers what no handler could, in the form of all errors."""
 
-    __slots__ = ("_here",)
+    __slots__ = ("_here", "heard")
 
     def __init__(self, server: web.Server, here: state.State, **options: Any) -> None:
         super().__init__(server, **options)
         self._here = here
+        self.heard = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        self.heard = True
+        super().data_received(data)
 
     def handle_error(
         self,
@@ -174,9 +232,11 @@ class _Conversation(web.RequestHandler):
         return response
 
 
-async def _stop(runner: web.AppRunner, app: web.Application) -> None:
+async def _stop(runner: _Runner, app: web.Application, passed: list[socket.socket]) -> None:
     """Refuse new work, end the streams, wait for what is in flight, close the sockets."""
     app[state.STATE].closing.set()
+    if passed:
+        await runner.hear_out(passed)
     await runner.cleanup()
 
 
@@ -189,11 +249,8 @@ async def _tcp(host: str, port: int, *, guarded: bool) -> list[socket.socket]:
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"cannot listen on {where}: {host} is no address of this host ({error})") from error
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
-    if not guarded and not all(_is_loopback(str(address[0])) for _, address in addresses):
-        raise ConfigError(
-            f"will not listen on {where}: other hosts can reach it and it is not encrypted; put a proxy with "
-            "TLS before it and set behind_proxy = true, or listen on 127.0.0.1"
-        )
+    if not guarded:
+        _check_loopback(where, [str(address[0]) for _, address in addresses])
     sockets: list[socket.socket] = []
     for family, address in addresses:
         try:
@@ -204,6 +261,24 @@ async def _tcp(host: str, port: int, *, guarded: bool) -> list[socket.socket]:
             raise StateError(_why_not(where, error)) from error
         port = sockets[0].getsockname()[1]
     return sockets
+
+
+def _address_of(sockets: list[socket.socket], *, guarded: bool) -> str:
+    """Return the address of sockets that were passed, after the same question as of our own."""
+    addresses = [str(sock.getsockname()[0]) for sock in sockets]
+    if not guarded:
+        _check_loopback(f"{addresses[0]} (passed by systemd)", addresses)
+    for sock in sockets:
+        sock.setblocking(False)  # noqa: FBT003 # not our signature
+    return addresses[0]
+
+
+def _check_loopback(where: str, addresses: list[str]) -> None:
+    if not all(map(_is_loopback, addresses)):
+        raise ConfigError(
+            f"will not listen on {where}: other hosts can reach it and it is not encrypted; set tls_cert, "
+            "put a proxy with TLS before it and set behind_proxy = true, or listen on 127.0.0.1"
+        )
 
 
 def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:

@@ -68,6 +68,7 @@ pivot_root . mnt
 # Not even by accident: the clock, modules, the kernel's log and raw devices are the machine's.
 exec chroot . /bin/sh -ec '
     umount -l /mnt
+    mount --make-rshared / # as systemd has it on a machine: what it mounts for a service is seen in there
     exec env -i container=schedd-lab PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin \
         setpriv --bounding-set -sys_time,-sys_module,-sys_rawio,-syslog \
         /lib/systemd/systemd systemd.unit=multi-user.target systemd.show_status=0'

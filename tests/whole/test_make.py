@@ -18,7 +18,7 @@ import pytest
 from tests.whole.systemd_lab import ROOT
 
 DEADLINE_S = 20
-TARGETS = ("run", "test", "torture", "check", "format", "bench", "install", "uninstall")
+TARGETS = ("run", "test", "torture", "check", "format", "bench", "soak", "install", "uninstall")
 
 
 @pytest.fixture
