@@ -17,9 +17,8 @@ import click
 
 from schedd import config
 from schedd.cli import screen
-from schedd.cli.flags import config_option
 from schedd.cli.main import EXIT_FAILED
-from schedd.cli.options import json_option
+from schedd.cli.options import config_option, json_option
 from schedd.cli.screen import Cell, Column
 from schedd.config import Config
 from schedd.daemon import record

@@ -10,9 +10,9 @@ import click
 
 from schedd import config
 from schedd.cli import client, screen, where
-from schedd.cli.flags import absolute, config_option, setting_option
+from schedd.cli.flags import absolute, setting_option
 from schedd.cli.main import EXIT_FAILED
-from schedd.cli.options import json_option
+from schedd.cli.options import config_option, json_option
 from schedd.config import Config
 from schedd.daemon import checkup
 from schedd.daemon.checkup import Finding, Level

@@ -1,4 +1,4 @@
-"""The options that give settings: the configuration file, and single settings with the help of the table."""
+"""The options that give single settings, with the help of the table."""
 
 import os
 from collections.abc import Callable
@@ -12,14 +12,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATHS = frozenset({Kind.DIRECTORY, Kind.SOCKET})
 """What a shell completes as a path."""
-
-config_option = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(),
-    metavar="FILE",
-    help="Read this file instead of the usual ones.  [SCHEDD_CONFIG]",
-)
 
 
 def setting_option(name: str, metavar: str) -> Callable[[Command], Command]:

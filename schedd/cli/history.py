@@ -7,6 +7,7 @@ person who watches.
 
 import asyncio
 import json
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -15,9 +16,10 @@ import click
 from schedd.cli import client, moments, screen, where
 from schedd.cli.main import complain
 from schedd.cli.options import daemon_options, json_option
-from schedd.cli.screen import Cell, Column
+from schedd.cli.screen import DIM, Cell, Column
 from schedd.errors import UnreachableError
 from schedd.fire import REASONS, Kind, Status
+from schedd.host import journald
 from schedd.host.clock import SystemClock
 from schedd.timetable import duration
 from schedd.timetable.instant import from_ms, to_ms
@@ -27,6 +29,7 @@ MAX_LIMIT = 1000
 FIRST_FOLLOWED = 10
 MAX_PAGES = 100
 POLL_S = 1.0
+FAILURES = frozenset({Status.ERROR, Status.TIMEOUT, Status.LOAD_ERROR, Status.INCOMPATIBLE})
 NO_HISTORY = frozenset({Status.STALE_GENERATION, Status.UNREGISTERED, Status.SCHEDULER_NOT_READY})
 STATUSES = [status.value for status in Status if status not in NO_HISTORY]
 REASON_NAMES = sorted({reason.value for reasons in REASONS.values() for reason in reasons})
@@ -114,6 +117,8 @@ def history_verb(
         click.echo(json.dumps(answer, ensure_ascii=False))
         return 0
     _show(answer["entries"])
+    if target.socket is not None:
+        _hint(answer["entries"])
     if answer.get("truncated") and screen.of(sys.stdout).terminal:
         complain("there is more; see it with --limit, --until or a filter")
     return 0
@@ -177,6 +182,13 @@ def _show(entries: list[Entry]) -> None:
         screen.show(COLUMNS, [_row(entry, now_ms) for entry in entries], empty="Nothing was recorded.")
     else:
         screen.show((), [_piped(entry) for entry in entries], empty="")
+
+
+def _hint(entries: list[Entry]) -> None:
+    """Say where the newest failure is told from its first line on, where this host has a journal."""
+    failed = next((entry for entry in entries if entry["status"] in FAILURES), None)
+    if failed is not None and screen.of(sys.stdout).terminal and os.path.exists(journald.JOURNAL_SOCKET):
+        screen.line([(f"the newest failure: journalctl SCHEDD_RUN_ID={failed['runId']}", DIM)], piped=())
 
 
 def _row(entry: Entry, now_ms: int) -> tuple[Cell, ...]:

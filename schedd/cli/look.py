@@ -1,6 +1,5 @@
-"""The verbs that look at the daemon: list, next, runs, output; `history` has a module of its own."""
+"""The verbs that look at the daemon: list, next, runs; `history` and `output` have modules of their own."""
 
-import asyncio
 import heapq
 import itertools
 import json
@@ -15,10 +14,13 @@ from schedd.cli.options import daemon_options, json_option
 from schedd.cli.screen import WARN, Cell, Column
 from schedd.errors import TimetableError
 from schedd.host.clock import SystemClock
+from schedd.insight.telling import length
 from schedd.timetable.instant import Slot, from_slot, to_ms
 from schedd.timetable.timetable import Timetable
 
 MAX_NEXT = 10_000
+LISTED = 5
+"""So many coming slots of a script are in the list."""
 
 
 @click.command("list")
@@ -27,8 +29,8 @@ MAX_NEXT = 10_000
 def list_verb(socket: str | None, url: str | None, token_file: str | None, *, as_json: bool) -> int:
     """List the registered scripts, with their last and next fires.
 
-    In a pipe: status, script, expression, time zone, next fire, last status, last end, why it is paused;
-    separated by tabs.
+    In a pipe: status, script, expression, time zone, next fire, last status, last end, why it is paused, how
+    often it runs a day if its runs outlast its interval; separated by tabs.
     """
     target = where.find(socket=socket, url=url, token_file=token_file)
     answer = client.ask(target, "GET", "/schedules/list", has="schedules")
@@ -45,13 +47,16 @@ def list_verb(socket: str | None, url: str | None, token_file: str | None, *, as
         Column("Last", drop=2),
         Column("Ended", drop=6),
         Column("Paused", drop=3, folds=True),
+        Column("Lags", drop=3),
     )
     rows = [_schedule_row(schedule, now_ms) for schedule in answer["schedules"]]
     pauses = [schedule["pause"] for schedule in answer["schedules"] if schedule.get("pause")]
-    if not pauses:
-        columns = columns[:-1]
     if screen.of(sys.stdout).terminal:
         _tell_maintenance(pauses, now_ms)
+        slow = any(schedule.get("cadence") for schedule in answer["schedules"])
+        wanted = [title for title, there in (("Paused", pauses), ("Lags", slow)) if not there]
+        kept = [n for n, column in enumerate(columns) if column.title not in wanted]
+        columns, rows = tuple(columns[n] for n in kept), [tuple(row[n] for n in kept) for row in rows]
     screen.show(columns, rows, empty="No script is registered; `schedd reload` says why not.")
     return 0
 
@@ -77,7 +82,11 @@ def next_verb(
     target = where.find(socket=socket, url=url, token_file=token_file)
     answer = client.ask(target, "GET", "/schedules/list", has="schedules")
     coming = heapq.merge(*(_slots(schedule) for schedule in answer["schedules"]), key=lambda slot: slot[0])
-    fires = list(itertools.islice(coming, count))
+    known_until, whose = min(filter(None, map(_known_until, answer["schedules"])), default=("9999", ""))
+    fires = [fire for fire in itertools.islice(coming, count) if fire[0] <= known_until]
+    if len(fires) < count and whose:
+        why = f"{screen.clean(whose)} observes a calendar, and the daemon lists its next {LISTED}"
+        click.echo(f"note: later fires are left out: {why}", err=True)
     if as_json:
         keys = ("slot", "scriptPath", "expression")
         click.echo(json.dumps([dict(zip(keys, fire, strict=True)) for fire in fires], ensure_ascii=False))
@@ -105,7 +114,8 @@ def next_verb(
 def runs_verb(socket: str | None, url: str | None, token_file: str | None, *, as_json: bool) -> int:
     """Show what runs now, and what is held.
 
-    In a pipe: state, script, run, kind, start, slot, pid, when it is due; separated by tabs.
+    In a pipe: state, script, run, kind, start, slot, pid, when it is due, what it waits for; separated by
+    tabs.
     """
     target = where.find(socket=socket, url=url, token_file=token_file)
     answer = client.ask(target, "GET", "/runs", has="runs")
@@ -122,26 +132,10 @@ def runs_verb(socket: str | None, url: str | None, token_file: str | None, *, as
         Column("Slot", drop=5),
         Column("PID", drop=4),
         Column("Due", drop=3),
+        Column("Waits for", drop=3, folds=True),
     )
     rows = [_run_row(run, now_ms) for run in answer["runs"]]
     screen.show(columns, rows, empty="Nothing runs, and nothing is held.")
-    return 0
-
-
-@click.command("output")
-@click.argument("run")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
-@daemon_options
-def output_verb(
-    socket: str | None, url: str | None, token_file: str | None, *, run: str, follow: bool
-) -> int:
-    """Show what a run printed.
-
-    RUN is a run's id, as in `schedd history` and `schedd runs`. The bytes are those of the run, as they
-    are.
-    """
-    target = where.find(socket=socket, url=url, token_file=token_file)
-    asyncio.run(_pour(target, run_path(run, "output"), {"follow": "true"} if follow else {}))
     return 0
 
 
@@ -152,13 +146,6 @@ def run_path(run: str, what: str) -> str:
             f"{run!r} is not the id of a run; `schedd history` and `schedd runs` show them."
         )
     return f"/runs/{run}/{what}"
-
-
-async def _pour(target: where.Target, path: str, params: dict[str, str]) -> None:
-    async with client.Client(target) as daemon:
-        async for chunk in daemon.stream(path, params=params):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
 
 
 def _schedule_row(schedule: dict[str, Any], now_ms: int) -> tuple[Cell, ...]:
@@ -172,6 +159,7 @@ def _schedule_row(schedule: dict[str, Any], now_ms: int) -> tuple[Cell, ...]:
         Cell("", "-") if last is None else screen.status(last),
         screen.moment(ended, now_ms=now_ms),
         _why_paused(schedule.get("pause")),
+        _lags(schedule.get("cadence")),
     )
 
 
@@ -192,6 +180,34 @@ def _why_paused(pause: dict[str, Any] | None) -> Cell:
     return Cell(note, "maintenance" if pause["all"] else note or f"by {pause['by']}")
 
 
+def _lags(cadence: dict[str, Any] | None) -> Cell:
+    """Say how often it runs, and how long the middle one of its runs takes."""
+    if cadence is None:
+        return Cell("")
+    badge = f"{cadence['ranPerDay']} of {cadence['slotsPerDay']} a day"
+    long = f"{badge}, p50 {length(cadence['p50Ms'])}"
+    return Cell(badge, f"! {long}", WARN, short=f"! {badge}")
+
+
+def _waits_for(wait: dict[str, Any] | None) -> Cell:
+    if wait is None:
+        return Cell("")
+    who = f" ({wait['scriptPath']}, run {wait['runId']})" if wait["runId"] else ""
+    match wait["what"]:
+        case "lock":
+            return Cell(f"lock {wait['lock']}", f"the lock {wait['lock']}{who}", short=f"lock {wait['lock']}")
+        case "run":
+            return Cell("run", "the end of a run" if wait["runId"] is None else f"run {wait['runId']}")
+        case "place":
+            return Cell("place", "a free place")
+        case "time":
+            return Cell("time", "its time")
+        case "turn":
+            return Cell("turn", "its turn")
+        case other:
+            return Cell(str(other))
+
+
 def _run_row(run: dict[str, Any], now_ms: int) -> tuple[Cell, ...]:
     started, slot, pid, due = (run.get(key) for key in ("startedAt", "slot", "pid", "due"))
     return (
@@ -203,11 +219,20 @@ def _run_row(run: dict[str, Any], now_ms: int) -> tuple[Cell, ...]:
         screen.moment(slot, now_ms=now_ms),
         Cell("" if pid is None else str(pid)),
         screen.moment(due, now_ms=now_ms),
+        _waits_for(run.get("waitsFor")),
     )
 
 
 def _away(slot: str, now_ms: int) -> Cell:
     return Cell("", moments.distance(to_ms(slot) - now_ms))
+
+
+def _known_until(schedule: dict[str, Any]) -> tuple[str, str] | None:
+    """Return until when the fires of a schedule are known, and its script; None if they all are."""
+    listed = schedule.get("nextFires") or []
+    if not schedule.get("calendar") or len(listed) < LISTED:
+        return None
+    return listed[-1], schedule["scriptRel"]
 
 
 def _slots(schedule: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -216,8 +241,8 @@ def _slots(schedule: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     listed = schedule.get("nextFires") or ([schedule["nextFire"]] if schedule["nextFire"] else [])
     for slot in listed:
         yield slot, script, expression
-    if not listed:
-        return
+    if not listed or schedule.get("calendar"):
+        return  # which slots a calendar leaves is for the daemon to say
     try:
         jitter_s = schedule.get("jitterMs", 0) // 1000
         timetable = Timetable.parse(

@@ -1,4 +1,4 @@
-"""The options that several verbs share: how to print, and where the daemon is."""
+"""The options that several verbs share: how to print, which configuration, and where the daemon is."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -8,6 +8,15 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    metavar="FILE",
+    help="Read this file instead of the usual ones.  [SCHEDD_CONFIG]",
+)
 
 
 def daemon_options(command: Command) -> Command:

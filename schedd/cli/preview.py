@@ -9,14 +9,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from schedd import config
 from schedd.cli import moments, screen
-from schedd.cli.flags import config_option
-from schedd.cli.options import json_option
+from schedd.cli.options import config_option, json_option
 from schedd.cli.screen import Cell, Column
 from schedd.host.clock import SystemClock
-from schedd.scripts import values
-from schedd.scripts.calendars.shelf import Shelf
 from schedd.timetable import effects
 from schedd.timetable.instant import Slot, from_slot
 from schedd.timetable.observance import Observance
@@ -77,6 +73,11 @@ def preview_verb(
 
 def _observance(text: str, config_file: str | None) -> Observance:
     """Return what `@calendar` means, by the files as they are now."""
+    # Most previews have no calendar, and need neither a configuration nor what reads files.
+    from schedd import config  # noqa: PLC0415
+    from schedd.scripts import values  # noqa: PLC0415
+    from schedd.scripts.calendars.shelf import Shelf  # noqa: PLC0415
+
     try:
         name, how = values.calendar(text)
         directory = config.load(file=config_file).calendars_dir

@@ -19,9 +19,9 @@ from dateutil import parser
 from schedd import config
 from schedd.cli import moments, screen
 from schedd.cli.check import trusted
-from schedd.cli.flags import absolute, config_option, setting_option
+from schedd.cli.flags import absolute, setting_option
 from schedd.cli.main import EXIT_FAILED, complain
-from schedd.cli.options import json_option
+from schedd.cli.options import config_option, json_option
 from schedd.config import Config
 from schedd.daemon.settings import defaults_of
 from schedd.errors import ScheddError

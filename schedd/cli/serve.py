@@ -3,7 +3,8 @@
 import click
 
 from schedd import config
-from schedd.cli.flags import absolute, config_option, setting_option
+from schedd.cli.flags import absolute, setting_option
+from schedd.cli.options import config_option
 
 
 @click.command("serve")

@@ -7,8 +7,7 @@ import click
 
 from schedd import config
 from schedd.cli import screen
-from schedd.cli.flags import config_option
-from schedd.cli.options import json_option
+from schedd.cli.options import config_option, json_option
 from schedd.cli.screen import Cell, Column
 
 HIDDEN = "***"

@@ -8,9 +8,9 @@ import click
 
 from schedd import config
 from schedd.cli import moments, screen
-from schedd.cli.flags import config_option, setting_option
+from schedd.cli.flags import setting_option
 from schedd.cli.main import HELP_NAMES, complain
-from schedd.cli.options import json_option
+from schedd.cli.options import config_option, json_option
 from schedd.cli.screen import Cell, Column
 from schedd.errors import StateError
 from schedd.host.clock import SystemClock

@@ -10,16 +10,16 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schedd.config import Config
-from schedd.daemon.compose import means_of
+from schedd.daemon.compose import means_of, output_policy
 from schedd.fire import Ended, Fire, Kind, Outcome, Reason
 from schedd.host import identity
 from schedd.host.clock import SystemClock
 from schedd.ledger import history
 from schedd.ledger.ledger import FIRES_NAME
-from schedd.runner import environment
+from schedd.runner import accounts, environment
 from schedd.runner.launch import Launch
 from schedd.runner.runner import Runner
 from schedd.schedule import Schedule
@@ -40,11 +40,13 @@ class Once:
     def environment(self) -> dict[str, str]:
         """Return what the script gets; SCHEDD_RESULT is drawn anew at the start.
 
-        Raises CannotStartError when its env file cannot be understood.
+        Raises CannotStartError when its env file cannot be understood, or its user is not there.
         """
         around = environment.surroundings(path=self.config.path, state_dir=self.state_dir)
         now_ms = SystemClock().now_ms()
-        return around.for_run(self.launch, started_ms=now_ms, result_path="")
+        schedule = self.launch.schedule
+        whose = accounts.resolve(schedule.user, schedule.group)
+        return around.for_run(self.launch, started_ms=now_ms, result_path="", identity=whose)
 
     def run(self, show: Callable[[bytes], None]) -> Outcome:
         """Run it, and `show` its output as it comes. ^C stops it as the daemon would: TERM, grace, KILL."""
@@ -60,10 +62,8 @@ class Once:
             started=lambda *_: None,
             state_dir=self.state_dir,
             grace_s=config.grace_ms / 1000,
-            output_head_bytes=config.output_head_bytes,
-            output_tail_bytes=config.output_tail_bytes,
-            redact=config.redact,
-            means=means_of(config),
+            output=output_policy(config),
+            means=replace(means_of(config), node_hosts=0),
         )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, runner.stop, run_id, Reason.STOPPED, f"stopped by {number.name}")

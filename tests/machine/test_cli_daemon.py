@@ -1,14 +1,21 @@
 """The verbs that ask the daemon, against the real web layer on a Unix socket."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from schedd.fire import Kind, Outcome, Reason, Status
+from schedd.cli import screen
+from schedd.fire import Fire, Kind, Outcome, Reason, RunId, Status
+from schedd.host import journald
+from schedd.planner.view import Awaited, Pace, Wait
+from schedd.timetable.instant import Slot
+from schedd.timetable.timetable import Timetable
 from schedd.web.control import Phase
 from tests.api import serving
 from tests.fake_control import NOW_MS, FakeControl, entry, failure
 from tests.machine.cli import Shell
+from tests.pure.calendars import closing, observed
 
 FAILED = Outcome(
     status=Status.ERROR,
@@ -29,6 +36,12 @@ def control():
 async def shell(control, tmp_path, capsys):
     async with serving(tmp_path, control, unix=True) as api:
         yield Shell(capsys, "--socket", api.bound.socket_path)
+
+
+def terminal(monkeypatch, width=200):
+    """Let the output go to a terminal, without colour."""
+    wide = screen.Screen(terminal=True, width=width)
+    monkeypatch.setattr(screen, "of", lambda _: wide)
 
 
 def run_id_of(control):
@@ -52,8 +65,9 @@ async def test_list_in_a_pipe_is_a_line_of_cells_for_each_script(control, shell)
             "timeout",
             "2026-11-24T10:00:00.123Z",
             "",
+            "",
         ],
-        ["disabled", "shop/b.py", "0 * * * *", "UTC", "", "", "", ""],
+        ["disabled", "shop/b.py", "0 * * * *", "UTC", "", "", "", "", ""],
     ]
 
 
@@ -85,6 +99,18 @@ async def test_next_merges_the_slots_of_all_scripts_beyond_what_the_list_holds(c
         "10:08",
     ]
     assert sorted(row[1] for row in told.rows[6:8]) == ["often.py", "seldom.py"]
+
+
+async def test_next_ends_where_a_calendar_would_have_to_be_known(control, shell):
+    tomorrow = observed(closing([date(2026, 11, 25)]), "skip")
+    timetable = Timetable.parse("0 * * * *", "UTC", observance=tomorrow)
+    control.register("a.py", timetable=timetable)
+    control.register("b.py", expression="30 * * * *")
+    told = await shell.ask("next", "-n", "50")
+    assert [row[0][11:16] for row in told.rows][-2:] == ["14:30", "15:00"]
+    assert told.err.startswith("note: later fires are left out: a.py observes a calendar")
+    few = await shell.ask("next", "-n", "3")
+    assert (len(few.rows), few.err) == (3, "")
 
 
 async def test_next_leaves_out_what_will_not_fire(control, shell):
@@ -130,16 +156,75 @@ async def test_since_may_be_how_long_ago(control, shell):
     assert (await shell.ask("history", "--since", "2h")).out == ""
 
 
+@pytest.mark.parametrize(
+    ("there", "options"), [(True, ()), (False, ()), (True, ("--status", "ok")), (True, ("--json",))]
+)
+async def test_history_on_a_terminal_ends_with_the_journals_command_for_the_newest_failure(
+    control, shell, monkeypatch, tmp_path, there, options
+):
+    journal = tmp_path / "journal"
+    if there:
+        journal.touch()
+    monkeypatch.setattr(journald, "JOURNAL_SOCKET", str(journal))
+    terminal(monkeypatch)
+    control.entries += [
+        entry("a.py"),
+        entry("a.py", at_ms=NOW_MS - 1000, status=Status.TIMEOUT, reason=Reason.TIMEOUT),
+        entry("b.py", at_ms=NOW_MS - 2000, status=Status.ERROR, reason=Reason.EXIT),
+    ]
+    told = (await shell.ask("history", *options)).out
+    hint = f"the newest failure: journalctl SCHEDD_RUN_ID={control.entries[1].run_id}\n"
+    assert told.endswith(hint) is (there and not options)
+    assert ("journalctl" in told) is (there and not options)
+
+
+async def test_history_in_a_pipe_has_its_lines_alone(control, shell):
+    control.entries.append(entry("a.py", status=Status.ERROR, reason=Reason.EXIT))
+    assert len((await shell.ask("history")).rows) == 1
+
+
 async def test_runs_shows_what_runs_and_what_is_held(control, shell):
     control.register("a.py")
     control.ends_at_once = None
     await shell.ask("trigger", "a.py", "--no-wait")
     told = await shell.ask("runs")
     assert told.rows == [
-        ["running", "a.py", run_id_of(control), "manual", "2026-11-24T10:00:00.123Z", "", "77", ""]
+        ["running", "a.py", run_id_of(control), "manual", "2026-11-24T10:00:00.123Z", "", "77", "", ""]
     ]
     control.hold(run_id_of(control))
     assert (await shell.ask("runs")).rows[0][0] == "held"
+
+
+async def test_runs_shows_what_a_held_fire_waits_for(control, shell, monkeypatch):
+    control.register("a.py")
+    control.ends_at_once = None
+    await shell.ask("trigger", "a.py", "--no-wait")
+    holder = Fire(RunId("01a20dac-5ed6-70bd-90ac-96eabf1dc791"), "b.py", "@daily", Kind.SCHEDULE, Slot(0))
+    control.hold(run_id_of(control), wait=Wait(Awaited.LOCK, "database", holder))
+    assert (await shell.ask("runs")).rows[0][-1] == "lock database"
+    terminal(monkeypatch, width=240)
+    assert f"the lock database (b.py, run {holder.run_id})" in (await shell.ask("runs")).out
+
+
+async def test_list_shows_how_a_script_gets_along_whose_runs_outlast_its_interval(
+    control, shell, monkeypatch
+):
+    control.register("a.py", expression="*/10 * * * *")
+    pace = Pace(since=Slot(NOW_MS // 1000), slots=145, span_s=86_400, ran=48, p50_ms=1_620_000)
+    control.seen["a.py"] = {"pace": pace}
+    assert (await shell.ask("list")).rows[0][-1] == "48 of 144 a day"
+    terminal(monkeypatch, width=200)
+    told = await shell.ask("list")
+    assert told.out.splitlines()[0].split()[-1] == "Lags"
+    assert "! 48 of 144 a day, p50 27 min" in told.out
+
+
+async def test_list_on_a_terminal_has_no_column_for_scripts_that_lag_when_none_does(
+    control, shell, monkeypatch
+):
+    control.register("a.py")
+    terminal(monkeypatch)
+    assert "Lags" not in (await shell.ask("list")).out
 
 
 async def test_trigger_waits_and_exits_with_0_when_it_ended_ok(control, shell):
@@ -200,7 +285,6 @@ async def test_stop_stops_the_run(control, shell):
 @pytest.mark.parametrize("run", ["../health", "a/b", "x?y", ""])
 async def test_a_run_that_cannot_be_one_is_a_usage_error(shell, run):
     assert (await shell.ask("stop", run)).code == 2
-    assert (await shell.ask("output", run)).code == 2
 
 
 async def test_output_of_an_unknown_run_is_an_error(shell):

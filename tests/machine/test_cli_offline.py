@@ -66,7 +66,7 @@ def test_an_unknown_verb_is_a_usage_error_with_the_nearest(shell, typed, meant):
     assert f"There is no verb {typed!r}; did you mean {meant!r}?" in told.err
 
 
-@pytest.mark.parametrize("verb", ["simulate", "import", "doctor"])
+@pytest.mark.parametrize("verb", ["simulate", "import"])
 def test_verbs_that_do_not_exist_are_not_promised(shell, verb):
     assert shell.run(verb).code == 2
     assert not re.search(rf"^  {verb} ", shell.run("--help").out, re.MULTILINE)
@@ -114,6 +114,20 @@ def test_preview_says_what_a_clock_change_does(shell):
     told = shell.run("preview", "30 2 * * *", "-z", "Europe/Berlin", "--from", "2027-03-28", "-n", "1")
     assert told.out == "2027-03-28T01:00:00.000Z\n"
     assert "2027-03-28" in told.err
+
+
+def test_preview_with_a_calendar_shows_what_runs_and_says_what_does_not(shell, tmp_path, monkeypatch):
+    tmp_path.chmod(0o755)
+    (tmp_path / "uk.txt").write_text("12-25 Christmas Day\n")
+    monkeypatch.setenv("SCHEDD_CALENDARS_DIR", str(tmp_path))
+    asked = ("preview", "0 9 * * *", "--from", "2030-12-24T12:00", "-n", "1")
+    skipped, moved = (shell.run(*asked, "--calendar", f"uk {how}") for how in ("skip", "previous"))
+    assert skipped.out == "2030-12-26T09:00:00.000Z\n"
+    assert skipped.err == "note: Wed 2030-12-25 09:00 is left out (uk.txt: Christmas Day).\n"
+    assert moved.out == "2030-12-26T09:00:00.000Z\n"
+    wrong = shell.run(*asked, "--calendar", "ukk next")
+    assert wrong.code == 2
+    assert f"--calendar: there is no calendar ukk in {tmp_path}: did you mean uk?" in wrong.err
 
 
 @pytest.mark.parametrize(
@@ -170,11 +184,58 @@ def test_check_in_json_says_the_same(shell, scripts):
     assert (problem["path"], problem["line"]) == ("a.sh", 1)
 
 
+def test_check_names_the_place_of_a_syntax_error(shell, scripts):
+    path = scripts("a.py", DAILY + "x = (1,\n")
+    told = shell.run("check", scripts.root)
+    assert told.code == 1
+    assert told.out.splitlines()[0] == f"{path}:2:5: SyntaxError: '(' was never closed"
+
+
+def test_check_of_scripts_for_another_host_only_warns_of_what_is_missing_here(shell, scripts):
+    scripts("a.sh", DAILY + "# @requires cmd:no-such\n")
+    scripts("b.py", "#!/opt/none/python3\n" + DAILY)
+    assert shell.run("check", scripts.root).code == 1
+    told = shell.run("check", scripts.root, "--elsewhere")
+    assert told.code == 0
+    assert told.out.count(": warning: ") == 2
+    scripts("c.sh", DAILY + "if\n")
+    assert shell.run("check", scripts.root, "--elsewhere").code == 1
+
+
+def test_check_shows_the_next_slots_of_each_script_in_utc(shell, scripts):
+    scripts("a.sh", "# @schedule @at 2090-01-31T09:00\n# @timezone Asia/Tokyo\n")
+    scripts("b.sh", "# @schedule 0 0 1 1 *\n")
+    told = shell.run("check", scripts.root, "--next")
+    first, second, last = told.out.splitlines()
+    assert first.split("\t")[:2] == ["a.sh", "2090-01-31T00:00:00.000Z"]
+    assert [cell[4:] for cell in second.split("\t")[1:]] == ["-01-01T00:00:00.000Z"] * 3
+    assert last == "2 scripts fine, 0 problems"
+
+
+def test_check_in_json_has_the_next_slots_when_asked(shell, scripts):
+    scripts("a.sh", "# @schedule @at 2090-01-31T09:00Z\n")
+    assert shell.run("check", scripts.root, "--json", "--next").json["next"] == {
+        "a.sh": ["2090-01-31T09:00:00.000Z"]
+    }
+    assert "next" not in shell.run("check", scripts.root, "--json").json
+
+
 def test_check_takes_defaults_from_the_configuration(shell, scripts, tmp_path):
     scripts("a.sh", DAILY)
     file = tmp_path / "c.toml"
     file.write_text(f'scripts_dir = "{scripts.root}"\n')
     assert shell.run("check", "--config", str(file)).out == "1 script fine, 0 problems\n"
+
+
+def test_check_knows_whom_the_configuration_lets_scripts_run_as(shell, scripts, tmp_path):
+    scripts("a.sh", DAILY + "# @user backup\n")
+    file = tmp_path / "c.toml"
+    file.write_text("")
+    told = shell.run("check", scripts.root, "--config", str(file))
+    assert told.code == 1
+    assert "'backup' is not in the setting allowed_users" in told.out
+    file.write_text('allowed_users = ["backup"]\n')
+    assert shell.run("check", scripts.root, "--config", str(file)).code == 0
 
 
 def test_check_of_a_directory_that_is_not_there_is_a_problem(shell, tmp_path):

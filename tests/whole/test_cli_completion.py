@@ -30,7 +30,7 @@ def path(tmp_path):
     ("before", "typed", "offered"),
     [
         ("schedd", "hi", ["history"]),
-        ("schedd", "r", ["runs", "resume", "replay", "reload"]),
+        ("schedd", "r", ["runs", "resume", "replay", "reload", "run"]),
         ("schedd token", "", ["add", "list", "revoke"]),
         ("schedd history --kind", "re", ["replay", "retry"]),
         ("schedd reload", "--dry", ["--dry-run"]),

@@ -86,6 +86,18 @@ async def test_output_follows_until_the_run_ends(control, start):
     assert child.returncode == 0
 
 
+async def test_what_comes_is_seen_at_once_in_a_pipe_and_an_interrupt_is_quiet(control, start):
+    control.ends_at_once = None
+    run_id = await trigger(control)
+    child = await start("output", "-f", run_id)
+    await control.followed.wait()
+    control.print(run_id, b"\xff no newline")
+    assert await child.stdout.readexactly(12) == b"\xff no newline"
+    child.send_signal(signal.SIGINT)
+    assert await rest_of(child) == (b"", b"")
+    assert child.returncode == 130
+
+
 async def test_history_follows_oldest_first_and_once_each_until_it_is_interrupted(control, start):
     control.entries += [entry("new.py", at_ms=NOW_MS), entry("old.py", at_ms=NOW_MS - 5)]
     child = await start("history", "-f")
