@@ -5,7 +5,6 @@ ledger writes, then what was decided is done. docs/architecture.md tells the sam
 """
 
 import asyncio
-import gc
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
@@ -34,7 +33,7 @@ from schedd.web.meters import Meters
 log = logging.getLogger("schedd")
 
 HEARTBEAT_S = 30
-"""The longest sleep: no trust in timers, and a sign of life for the watchdog."""
+"""The longest sleep: no trust in timers, a sign of life for the watchdog."""
 
 
 class Daemon:
@@ -133,10 +132,10 @@ class Daemon:
         await self._carry_out(actions, now_ms, last=[up])
         self.phase = Phase.RUNNING
         self._meters.reloaded(self.planner.schedules(), now_ms)
-        gc.freeze()  # what was made so far lives long: the collector need not look at it again
+        vitals.settle_memory()
         self._notifier.ready(self.vitals.status())
-        if self._watch_scripts is not None:
-            self._beside(self._watch_scripts(self._look), "watch the scripts")
+        if watch := self._watch_scripts:
+            self._beside(watch(self._look), "watch the scripts")
         log.info("up: %d schedules, %d failed", len(self.planner), len(self.failed), extra=about(Event.UP))
 
     async def _close_interrupted(self) -> list[Fire]:
@@ -271,7 +270,7 @@ class Daemon:
             await self._carry_out(decided, now_ms, last=[record.reloaded(diff, now_ms)], durable=True)
             record.tell_reloaded(diff)
             self._meters.reloaded(self.planner.schedules(), now_ms)
-            gc.freeze()
+            vitals.settle_memory()
             self._notifier.status(self.vitals.status())
         lagging = self.planner.lagging()
         report = record.report_of(diff, scanned.said, dry_run=scanned.dry_run, lagging=lagging)

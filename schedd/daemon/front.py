@@ -7,10 +7,12 @@ Nothing in here decides.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from schedd import __version__
+from schedd.daemon import metering
 from schedd.daemon.daemon import Daemon
 from schedd.daemon.messages import Message, PauseAsked, ReplayAsked, ResumeAsked, StopAsked, TriggerAsked
 from schedd.daemon.settings import LiveScanner
@@ -22,11 +24,15 @@ from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
 from schedd.ledger.ledger import Ledger
 from schedd.planner.view import Pause, ScheduleView
+from schedd.runner.lines import Item
 from schedd.runner.runner import Runner
 from schedd.schedule import Schedule
+from schedd.scripts import values
 from schedd.scripts.directives import Problem
 from schedd.timetable.instant import Slot
+from schedd.timetable.observance import Observance
 from schedd.web.control import Failure, Health, Phase, RefusedError, ReloadReport, RunView, Ticket, Why
+from schedd.web.meters import Now
 
 T = TypeVar("T")
 
@@ -48,7 +54,10 @@ class Front:
         inbox: "asyncio.Queue[Message]",
         scripts_dir: str,
         host: str,
+        limits: Mapping[str, str],
+        journal_dropped: Callable[[], int],
     ) -> None:
+        """`limits` says what keeps each; `journal_dropped` how many lines the journal did not take."""
         self._daemon = daemon
         self._clock = clock
         self._ledger = ledger
@@ -57,6 +66,8 @@ class Front:
         self._inbox = inbox
         self._scripts_dir = os.path.realpath(scripts_dir)
         self._host = host
+        self._limits = limits
+        self._journal_dropped = journal_dropped
         self._keyed = asyncio.Lock()
 
     # Reading.
@@ -78,6 +89,18 @@ class Front:
             running=planner.running_count,
             held=planner.held_count,
             failed=len(self._daemon.failed),
+            limits=self._limits,
+        )
+
+    def metrics_now(self) -> Now:
+        """Return the numbers of this moment, for Prometheus."""
+        return metering.now(
+            self._daemon,
+            self._ledger,
+            now_ms=self._clock.now_ms(),
+            host=self._host,
+            journal_dropped=self._journal_dropped(),
+            output_not_in_journal=self._runner.journaling.dropped,
         )
 
     def now_ms(self) -> int:
@@ -128,7 +151,19 @@ class Front:
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
         """Read the ledger for what was in force or happened in [since, until)."""
         with _readable():
-            return await self._ledger.chronicle(since_ms, until_ms, script=script)
+            told = await self._ledger.chronicle(since_ms, until_ms, script=script)
+        named = {each.calendar: each.script for each in told.registrations if each.calendar}
+        if not named:
+            return told
+        return replace(told, observances=await asyncio.to_thread(self._observances, named))
+
+    async def observance(self, text: str) -> Observance:
+        """Return what `@calendar` with this text would mean now. Raises RefusedError (INVALID)."""
+        try:
+            name, how = values.calendar(text)
+            return Observance(await asyncio.to_thread(self._scanner.calendar, name), how)
+        except ValueError as error:
+            raise RefusedError(Why.INVALID, f"calendar: {error}") from error
 
     async def output(self, run_id: RunId) -> bytes | None:
         """Return what a run printed so far; None when it printed nothing."""
@@ -141,6 +176,14 @@ class Front:
     def follow(self, run_id: RunId) -> AsyncIterator[bytes]:
         """Yield a run's output as it comes, until the run ends."""
         return self._runner.follow(run_id)
+
+    def lines(self, run_id: RunId, after: int) -> AsyncIterator[list[Item]]:
+        """Yield a live run's output as lines and gaps behind an offset, until the run ends."""
+        return self._runner.lines(run_id, after)
+
+    def end_of(self, run_id: RunId) -> "asyncio.Future[Entry] | None":
+        """Return what gets the line of a fire that runs or waits; None when it is over."""
+        return self._daemon.end_of(run_id)
 
     # Acting.
 
@@ -228,6 +271,18 @@ class Front:
         if self._daemon.phase is not Phase.RUNNING:
             raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
 
+    def _observances(self, named: Mapping[str, str]) -> dict[str, Observance]:
+        """Find calendars as they are observed now: by a script that does, else as they were last read."""
+        found: dict[str, Observance] = {}
+        for told, script in named.items():
+            schedule = self._daemon.planner.schedule(script)
+            observance = None if schedule is None else schedule.timetable.observance
+            if observance is None or str(observance) != told:
+                observance = self._scanner.observance(told)
+            if observance is not None:
+                found[told] = observance
+        return found
+
     def _find(self, script: str) -> Schedule:
         """Read a script that is not registered. Raises RefusedError."""
         path = os.path.join(self._scripts_dir, script)
@@ -250,6 +305,7 @@ class Front:
             timeout_ms=schedule.timeout_for(scheduled=made.slot is not None) if schedule else 0,
             held=held,
             due_ms=self._daemon.planner.due_ms(made) if held else None,
+            wait=self._daemon.planner.wait(made) if held else None,
         )
 
     def _why_not_ready(self) -> list[str]:

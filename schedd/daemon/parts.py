@@ -10,6 +10,7 @@ from schedd.ledger.state import State
 from schedd.runner.launch import Launch
 from schedd.schedule import Schedule
 from schedd.scripts.catalogue import Scan
+from schedd.timetable.observance import Observance
 
 
 class Ledger(Protocol):
@@ -46,6 +47,9 @@ class Scanner(Protocol):
 
     def scan(self) -> Scan:
         """Read the whole directory."""
+
+    def observance(self, told: str) -> Observance | None:
+        """Return what an observance meant that was written down as text; None without its calendar."""
 
     def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
         """Return a schedule as it was registered before the daemon stopped."""

@@ -2,8 +2,9 @@
 
 import itertools
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 import msgspec
 
@@ -11,15 +12,18 @@ from schedd import fire
 from schedd.errors import TimetableError
 from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status
 from schedd.host.journald import Event, about
+from schedd.insight import keeping_up
 from schedd.ledger import facts
 from schedd.ledger.state import State
-from schedd.planner import actions
+from schedd.planner import actions, locks
 from schedd.planner.past import Past
 from schedd.planner.quiet import ITS_END
 from schedd.planner.registry import Remembered
-from schedd.planner.view import Pause
+from schedd.planner.view import Pace, Pause
+from schedd.schedule import Schedule
 from schedd.scripts.catalogue import Diff
 from schedd.scripts.directives import Problem
+from schedd.timetable.observance import Observance
 from schedd.timetable.timetable import Timetable
 from schedd.web.control import Failure, ReloadReport
 
@@ -30,6 +34,21 @@ QUIET = {Status.OK, Status.DISABLED}
 
 MOST_WARNINGS = 100
 """Of one reload; the rest is only counted."""
+
+
+class Recall(Protocol):
+    """Makes a schedule of what the ledger kept of it; None if it cannot be followed any more."""
+
+    def __call__(self, script: str, *, header: str, sha256: str) -> Schedule | None:
+        """Return it."""
+
+
+Observe = Callable[[str], Observance | None]
+"""Finds what the ledger names as `holidays.ics next`; None if there is no such calendar any more."""
+
+
+def _without_calendars(_: str) -> None:
+    return None
 
 
 def fact_of(
@@ -66,6 +85,10 @@ def fact_of(
             )
         case actions.Resumed(script=script, by=by):
             return facts.Resumed(at=now_ms, by=by, path=script)
+        case actions.Lagging():
+            return _lagging(action, now_ms)
+        case actions.KeptUp(script=script):
+            return facts.KeptUp(at=now_ms, path=script)
         case actions.Register(schedule=s, registered_at_ms=at_ms):
             return facts.Registered(
                 at=at_ms,
@@ -76,6 +99,8 @@ def fact_of(
                 sha256=s.sha256,
                 header=s.header,
                 jitter_s=s.timetable.jitter_s,
+                calendar=str(s.timetable.observance or ""),
+                calendar_sha256=s.timetable.calendar_sha256,
             )
         case actions.Unregister(script=script):
             return facts.Unregistered(at=now_ms, path=script)
@@ -111,21 +136,34 @@ def interrupted(claim: facts.Claimed, *, now_ms: int, host: str, rebooted: bool,
     return fire.ran(claim.fire(), outcome, host=host)
 
 
-def past_of(state: State, interrupted: Iterable[Fire] = ()) -> Past:
+def past_of(state: State, interrupted: Iterable[Fire] = (), observe: Observe = _without_calendars) -> Past:
     """Return what the planner is told of the ledger's state when the daemon starts.
 
-    `interrupted` are the fires that ran when the daemon before it died.
+    `interrupted` are the fires that ran when the daemon before it died. `observe` finds the calendars as they
+    are now, by which the slots since then are settled.
     """
     return Past(
         watermark=state.watermark,
         spent=state.spent,
-        registered=tuple(_remembered(state)),
+        registered=tuple(_remembered(state, observe)),
         held=tuple((held.fire(), held.due) for held in state.held.values()),
         interrupted=tuple(interrupted),
         stretches=tuple(_stretch(s) for s in state.stretches.values()),
         pauses=tuple(map(_pause, state.paused.values())),
+        lagging={path: pace_of(told) for path, told in state.lagging.items()},
         beyond=dict(state.beyond),
     )
+
+
+def recalled(state: State, recall: Recall) -> dict[str, Schedule]:
+    """Return the last good registrations of the daemon before this one."""
+    found = (recall(told.path, header=told.header, sha256=told.sha256) for told in state.registered.values())
+    return by_script(schedule for schedule in found if schedule is not None)
+
+
+def by_script(schedules: Iterable[Schedule]) -> dict[str, Schedule]:
+    """Return the schedules by their relative paths."""
+    return {schedule.script: schedule for schedule in schedules}
 
 
 def reloaded(diff: Diff, now_ms: int) -> facts.Reloaded:
@@ -139,8 +177,11 @@ def reloaded(diff: Diff, now_ms: int) -> facts.Reloaded:
     )
 
 
-def report_of(diff: Diff, said: Iterable[str], *, dry_run: bool) -> ReloadReport:
+def report_of(
+    diff: Diff, said: Iterable[str], *, dry_run: bool, lagging: Mapping[str, Pace] = MappingProxyType({})
+) -> ReloadReport:
     """Return what is answered to whoever asked for a reload; `said` is about the configuration."""
+    slow = [schedule for schedule in diff.schedules if schedule.script in lagging]
     return ReloadReport(
         dry_run=dry_run,
         added=diff.added,
@@ -150,9 +191,15 @@ def report_of(diff: Diff, said: Iterable[str], *, dry_run: bool) -> ReloadReport
         failed=tuple(map(failure_of, diff.failed)),
         warnings=(
             *(Failure(path="schedd.toml", reason=sentence) for sentence in said),
-            *map(failure_of, diff.warnings),
+            *map(failure_of, (*diff.warnings, *overruled(diff.schedules))),
+            *(Failure(path=s.script, reason=keeping_up.sentence(lagging[s.script], s)) for s in slow),
         ),
     )
+
+
+def overruled(schedules: Iterable[Schedule]) -> list[Problem]:
+    """Return what is to be said to the authors of scripts that share a lock, and do not agree about it."""
+    return [Problem(script, sentence) for script, sentence in locks.overruled(schedules)]
 
 
 def failure_of(problem: Problem) -> Failure:
@@ -166,6 +213,21 @@ def tell_resumed(fact: facts.Resumed) -> None:
         log.info(
             "%s: the pause has come to its end", fact.path or "all scripts", extra=about(script=fact.path)
         )
+
+
+def tell_lagging(decided: Iterable[actions.Action], schedule_of: Callable[[str], Schedule | None]) -> None:
+    """Log that a script's runs begin to outlast its interval, or no longer do."""
+    for action in decided:
+        match action:
+            case actions.Lagging(script=script, begins=True):
+                schedule = schedule_of(script)
+                if schedule is not None:
+                    text = keeping_up.sentence(action.pace, schedule)
+                    log.warning("%s: %s", script, text, extra=about(script=script))
+            case actions.KeptUp(script=script):
+                log.info("%s: its runs no longer outlast its interval", script, extra=about(script=script))
+            case _:
+                pass
 
 
 def tell_caught_up(decided: Iterable[actions.Action]) -> None:
@@ -223,11 +285,19 @@ def _event(entry: Entry) -> Event:
     return Event.FAILED if entry.started_at is not None else Event.SKIPPED
 
 
-def _remembered(state: State) -> Iterator[Remembered]:
+def _remembered(state: State, observe: Observe) -> Iterator[Remembered]:
     for told in state.registered.values():
+        observance = observe(told.calendar) if told.calendar else None
+        if told.calendar and observance is None:
+            text = "%s: the slots since the last stop are told without its calendar, %s: it cannot be read"
+            log.warning(text, told.path, told.calendar)
         try:
             timetable = Timetable.parse(
-                told.expression, told.timezone, seed=told.path, jitter_s=told.jitter_s
+                told.expression,
+                told.timezone,
+                seed=told.path,
+                jitter_s=told.jitter_s,
+                observance=observance,
             )
         except TimetableError as error:
             # Written by another version, or its zone is gone from the zone data: its past cannot be computed.
@@ -240,12 +310,31 @@ def _remembered(state: State) -> Iterator[Remembered]:
             enabled=told.enabled,
             sha256=told.sha256,
             registered_at_ms=told.at,
+            calendar_sha256=told.calendar_sha256,
         )
 
 
 def _stretch(told: facts.Stretch) -> actions.Open:
     opened = Fire(told.run_id, told.path, told.expression, Kind.SCHEDULE, told.first)
     return actions.Open(opened, told.status, told.reason, told.error or told.reason.value)
+
+
+def _lagging(action: actions.Lagging, now_ms: int) -> facts.Lagging:
+    pace = action.pace
+    return facts.Lagging(
+        at=now_ms,
+        path=action.script,
+        since=pace.since,
+        slots=pace.slots,
+        span_s=pace.span_s,
+        ran=pace.ran,
+        p50_ms=pace.p50_ms,
+    )
+
+
+def pace_of(told: facts.Lagging) -> Pace:
+    """Return how a script gets along, as it was last told."""
+    return Pace(since=told.since, slots=told.slots, span_s=told.span_s, ran=told.ran, p50_ms=told.p50_ms)
 
 
 def _pause(told: facts.Paused) -> Pause:

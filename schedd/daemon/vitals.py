@@ -1,6 +1,7 @@
 """Signs of life: to the service manager, to the journal, and to whoever asks whether the daemon is well."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Collection, Coroutine
 
@@ -84,3 +85,9 @@ async def outlive(tasks: Collection["asyncio.Task[None]"]) -> None:
     if tasks:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         raise RuntimeError(f"{', '.join(task.get_name() for task in ended)} ended")
+
+
+def settle_memory() -> None:
+    """Let the collector pass over what was made so far: it lives long. What does not, goes first."""
+    gc.collect()
+    gc.freeze()

@@ -98,7 +98,8 @@ def configure(
     """
     journal_stream = (os.environ if environ is None else environ).get("JOURNAL_STREAM")
     if journal_stream is not None and _is_journal(fd, journal_stream):
-        handler = Lines(_JournalSink(Journal(journal_socket)), "%(message)s")
+        journal = Journal(journal_socket)
+        handler = Lines(_JournalSink(journal), "%(message)s", journal)
     elif os.isatty(fd):
         handler = Lines(_StreamSink(fd, prefixed=False), "%(asctime)s %(levelname)-7s %(message)s")
     else:
@@ -137,9 +138,11 @@ class Journal:
 class Lines(logging.Handler):
     """Log lines that nobody waits for: what finds no room is counted, and said as soon as there is room."""
 
-    def __init__(self, sink: "Sink", layout: str) -> None:
+    def __init__(self, sink: "Sink", layout: str, journal: Journal | None = None) -> None:
         super().__init__()
         self.setFormatter(logging.Formatter(layout, "%H:%M:%S"))
+        self.journal = journal
+        """None when the lines go elsewhere."""
         self.dropped = 0
         """Lines lost since the start."""
         self._sink = sink

@@ -50,6 +50,8 @@ class Child:
     def __init__(self, *, pid: int, output_fd: int) -> None:
         self.pid = pid
         self.output_fd: int | None = output_fd
+        self.given_back = False
+        """It is no longer the run's, but goes on for others."""
 
     def signal_group(self, number: int) -> None:
         """Signal the process and all that stayed in its group; nothing happens when all are gone."""
@@ -69,12 +71,12 @@ class Child:
             return False
         return False
 
-    def read(self) -> bytes | None:
+    def read(self, most_bytes: int | None = None) -> bytes | None:
         """Read one chunk of output: empty at its end, None when there is nothing now."""
         if self.output_fd is None:
             return b""
         try:
-            return os.read(self.output_fd, CHUNK_BYTES)
+            return os.read(self.output_fd, most_bytes or CHUNK_BYTES)
         except BlockingIOError:
             return None
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schedd.runner.command import TRANSIENT, CannotStartError
 from schedd.runner.launch import Launch
+from schedd.runner.order import Identity
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -48,6 +49,9 @@ VARIABLES: dict[str, str] = {
 }
 """Every variable that a script gets, and what it says; `docs/running.md` shows this table."""
 
+RUN_ID_PLACE = "0" * 36
+"""What an interpreter that waits for a script has for SCHEDD_RUN_ID, until /proc is to show the run's."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -58,14 +62,16 @@ class Surroundings:
     minimum: tuple[tuple[str, str], ...]
     state_dir: str
 
-    def for_run(self, launch: Launch, *, started_ms: int, result_path: str) -> dict[str, str]:
-        """Return the environment of one run.
+    def for_run(
+        self, launch: Launch, *, started_ms: int, result_path: str, identity: Identity | None = None
+    ) -> dict[str, str]:
+        """Return the environment of one run, which is for `identity` if that is not the daemon's.
 
         Raises CannotStartError when the script's env file cannot be read or understood, OSError when there
         is no room to open it.
         """
         schedule = launch.schedule
-        environment = dict(self.minimum)
+        environment = self.minimum_for(identity)
         environment["TZ"] = schedule.timezone
         if schedule.env_file is not None:
             environment.update(read_env_file(schedule.env_file))
@@ -74,6 +80,13 @@ class Surroundings:
         environment["SCHEDD_STATE_DIR"] = self.state_dir_of(schedule.script)
         environment["SCHEDD_RESULT"] = result_path
         return environment
+
+    def minimum_for(self, identity: Identity | None) -> dict[str, str]:
+        """Return what programs cannot do without, as this user has it."""
+        minimum = dict(self.minimum)
+        if identity is not None:
+            minimum |= {"HOME": identity.home, "USER": identity.user, "LOGNAME": identity.user}
+        return minimum
 
     def state_dir_of(self, script: str) -> str:
         """Return the directory that is the script's own."""

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schedd.schedule import FileStamp
+
 NOTHING_ASKED: tuple[tuple[int, int, int], ...] = ()
 
 
@@ -30,6 +32,8 @@ class Warm:
     key: str
     """Names its compiled code, with `sha256`: the `vmCacheKey` of the list."""
     sha256: str
+    stamp: FileStamp
+    """Of the file that has this hash."""
     reused: bool = False
     """Node: one host serves run after run (`@mode warm`)."""
 
@@ -54,6 +58,10 @@ class Order:
     warm: Warm | None = None
     cwd: str
     environment: Mapping[str, str]
+    stdin_fd: int | None = None
+    """Becomes its standard input; None = /dev/null. Stays the caller's, who keeps it until the answer."""
+    stderr_fd: int | None = None
+    """Becomes its standard error, which else goes where the output goes. Only a new process can have it."""
     umask: int | None = None
     nice: int | None = None
     """Added to the daemon's."""
@@ -62,7 +70,13 @@ class Order:
     rlimits: tuple[tuple[int, int, int], ...] = NOTHING_ASKED
     """(resource, soft, hard) of setrlimit(2), besides the daemon's own soft limit of descriptors."""
     cgroup_fd: int | None = None
-    """An open `cgroup.procs`: the process writes 0 to it before it does anything else."""
+    """An open `cgroup.procs`: the process writes 0 to it before it does anything else.
+
+    Stays the caller's, who keeps it open until the answer.
+    """
+
+    ends_itself: bool = False
+    """It ends when the daemon does, by itself, and with all that it started: a nursery does."""
 
     @property
     def asks_for_more(self) -> bool:

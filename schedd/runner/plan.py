@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 
 from schedd.errors import ScheddError
+from schedd.runner import accounts
 from schedd.runner.command import TRANSIENT
 from schedd.runner.languages.choice import Languages
 from schedd.runner.order import Identity, Warm
@@ -59,7 +60,8 @@ def make(schedule: Schedule, languages: Languages) -> Plan:
             sha256 = schedule.sha256 if stamp == schedule.stamp else _sha256(file)
         except OSError as error:
             raise unreadable(schedule, error) from error
-    return Plan(stamp, sha256, languages.command(schedule, source))
+    argv, warm = languages.command(schedule, source, stamp=stamp, sha256=sha256)
+    return Plan(stamp, sha256, argv, warm, accounts.resolve(schedule.user, schedule.group))
 
 
 def stamp_of(status: os.stat_result) -> FileStamp:

@@ -61,6 +61,8 @@ class Cold:
         self._loop = loop
         self._stdin_fd = stdin_fd
         self._soft_nofile = soft_nofile
+        self.children: set[int] = set()
+        """Those that were not waited for yet."""
 
     def start(self, order: Order, answer: Answer) -> None:
         """Start it at once; the event loop is held until it has called exec."""
@@ -69,12 +71,15 @@ class Cold:
         except (CannotStartError, OSError, ValueError) as error:
             answer.failed(error)
             return
+        self.children.add(child.pid)
         self._loop.add_reader(child.pidfd, self._exited, child, answer)
         answer.started(child)
 
     def _exited(self, child: Process, answer: Answer) -> None:
         self._loop.remove_reader(child.pidfd)
-        answer.exited(child.reap())
+        how = child.reap()
+        self.children.discard(child.pid)
+        answer.exited(how)
 
 
 def raise_descriptor_limit() -> int:
@@ -101,7 +106,7 @@ def spawn(order: Order, *, stdin_fd: int, soft_nofile: int) -> Process:
         # Kept for the pidfd: once there is a child it is too late to find that there is no room to watch it.
         kept_fd = os.dup(stdin_fd)
         try:
-            pid = _popen(order, stdin_fd, write_fd)
+            pid = _popen(order, stdin_fd if order.stdin_fd is None else order.stdin_fd, write_fd)
         except BaseException:
             os.close(kept_fd)
             raise
@@ -142,24 +147,6 @@ def explain(error: OSError, program: str, cwd: str) -> str:
     return f"cannot start {program}: {error.strerror}"
 
 
-def alive_in_group(group: int) -> bool:
-    """Whether anything of a process group still runs (blocking: it looks at all of /proc).
-
-    What has ended but was not reaped by its new parent does not count. `Process.group_is_gone` cannot tell,
-    and where process 1 is lazy, or is no init at all, as in many containers, it would never be true.
-    """
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    state, _, member_of = file.read().rpartition(b") ")[2].split(maxsplit=3)[:3]
-            except OSError:
-                continue
-            if int(member_of) == group and state not in {b"Z", b"X"}:
-                return True
-    return False
-
-
 def _pidfd_of(pid: int, kept_fd: int) -> int:
     """Return a pidfd of a new child; `kept_fd` is given back, to make room for it if there is no other.
 
@@ -185,7 +172,7 @@ def _popen(order: Order, stdin_fd: int, write_fd: int) -> int:
             order.argv,
             stdin=stdin_fd,
             stdout=write_fd,
-            stderr=write_fd,
+            stderr=write_fd if order.stderr_fd is None else order.stderr_fd,
             cwd=order.cwd,
             env=order.environment,
             umask=-1 if order.umask is None else order.umask,

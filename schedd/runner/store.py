@@ -19,6 +19,9 @@ RESULT_BYTES = 64 * 1024
 LARGEST_LOG_BYTES = 64 * 1024 * 1024
 """More than any setting keeps; what is larger was not written by schedd."""
 
+PASSABLE = 0o001
+"""Everybody may pass through a directory; that does not show what is in it."""
+
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -42,13 +45,45 @@ def place_of(state_dir: str, run_id: RunId) -> str:
     return f"{state_dir}/output/{day_of(run_id)}/{run_id}"
 
 
-def make(directories: Iterable[str]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """A directory below `root` that belongs to another user, who can reach it, and nothing else there."""
+
+    path: str
+    root: str
+    uid: int
+
+
+Directory = str | Loan
+
+
+def returns_of(state_dir: str, user: str) -> str:
+    """Return the directory in which the runs of another user write their results."""
+    return f"{state_dir}/users/{user}"
+
+
+def is_there(directory: Directory) -> bool:
+    """Whether a directory is as it is to be."""
+    if isinstance(directory, str):
+        return os.path.isdir(directory)
+    try:
+        status, root = os.lstat(directory.path), os.stat(directory.root)
+    except OSError:
+        return False
+    # systemd puts the mode of the state directory right at each start.
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == directory.uid and bool(root.st_mode & PASSABLE)
+
+
+def make(directories: Iterable[Directory]) -> Iterator[str]:
     """Make directories (blocking); yield what goes wrong. It costs a run its output, never its start."""
     for directory in directories:
+        path = directory if isinstance(directory, str) else directory.path
         try:
-            _make_private(directory)
+            _make_private(path)
+            if isinstance(directory, Loan):
+                _lend(directory)
         except OSError as error:
-            yield f"cannot make {directory}: {error.strerror}"
+            yield f"cannot make {path}: {error.strerror}"
 
 
 def write_piece(piece: Piece) -> str | None:
@@ -90,10 +125,13 @@ def read_result(state_dir: str, run_id: str) -> str | None:
     return None if result is None else result.decode(errors="replace")
 
 
-def read_bounded(path: str | None, limit_bytes: int, *, private: bool = False) -> bytes | None:
+def read_bounded(
+    path: str | None, limit_bytes: int, *, private: bool = False, uid: int | None = None
+) -> bytes | None:
     """Return the first bytes of a regular file, or None. A script may have put anything in its place.
 
     `private`: from now on only the user that schedd runs as may read it, whatever the script's umask was.
+    `uid`: it has to be this user's, who else could have had root read a link to somebody else's file.
     """
     if path is None:
         return None
@@ -103,7 +141,7 @@ def read_bounded(path: str | None, limit_bytes: int, *, private: bool = False) -
         return None
     try:
         status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(status.st_mode) or uid not in {None, status.st_uid}:
             return None
         if private:
             os.fchmod(fd, 0o600)
@@ -157,3 +195,20 @@ def _make_private(directory: str) -> None:
         _make_private(os.path.dirname(directory))
         with suppress(FileExistsError):
             os.mkdir(directory, 0o700)
+
+
+def _lend(loan: Loan) -> None:
+    """Give a directory to its user, and let him through those above it, up to the root of all.
+
+    Through descriptors, and never by a link: what is above belongs to the daemon, but the directory may not.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(loan.root, flags & ~os.O_NOFOLLOW)
+    try:
+        for name in os.path.relpath(loan.path, loan.root).split("/"):
+            os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | PASSABLE | PASSABLE << 3)
+            above, fd = fd, os.open(name, flags, dir_fd=fd)
+            os.close(above)
+        os.fchown(fd, loan.uid, -1)
+    finally:
+        os.close(fd)

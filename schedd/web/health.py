@@ -38,6 +38,7 @@ async def ready(request: web.Request) -> web.Response:
             held=health.held,
             paused=sum(pause.script is not None for pause in pauses),
             failed=health.failed,
+            limits=dict(health.limits),
             maintenance=None if maintenance is None else in_force.item(maintenance),
         ),
     )

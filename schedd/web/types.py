@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from schedd.fire import Entry, Kind, Reason, RunId, Status
+from schedd.timetable.observance import How
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -93,6 +94,48 @@ class RetryItem(Answer, frozen=True, kw_only=True):
     most_ms: int
 
 
+class HolderItem(Answer, frozen=True, kw_only=True):
+    """A run that has a lock."""
+
+    script_path: str
+    run_id: RunId
+    since: str
+
+
+class WaiterItem(Answer, frozen=True, kw_only=True):
+    """A fire that stands in line for a lock."""
+
+    script_path: str
+    run_id: RunId
+
+
+class LockItem(Answer, frozen=True, kw_only=True):
+    """The lock of a script, as it stands now: for all the scripts that share it the same."""
+
+    name: str
+    slots: int
+    taken: int
+    holders: tuple[HolderItem, ...]
+    waiting: int
+    waiters: tuple[WaiterItem, ...]
+
+
+class CadenceItem(Answer, frozen=True, kw_only=True):
+    """How a script gets along whose runs outlast its interval."""
+
+    slots_per_day: int
+    ran_per_day: int
+    p50_ms: int
+    since: str
+
+
+class CalendarItem(Answer, frozen=True, kw_only=True):
+    """The calendar that a script observes, and what becomes of a slot that it closes."""
+
+    file: str
+    how: How
+
+
 class ScheduleItem(Answer, frozen=True, kw_only=True):
     """One registered script in the list."""
 
@@ -120,11 +163,14 @@ class ScheduleItem(Answer, frozen=True, kw_only=True):
     catchup_within_ms: int | None
     deadline_ms: int | None
     jitter_ms: int
+    calendar: CalendarItem | None
     retry: RetryItem | None
     pause: PauseItem | None
     running: int
     held: int
     next_fires: tuple[str, ...]
+    lock: LockItem | None
+    cadence: CadenceItem | None
     sha256: str
     warnings: tuple[str, ...]
 
@@ -198,9 +244,19 @@ class PreviewAnswer(Answer, frozen=True, kw_only=True):
     timezone: str
     from_: str = msgspec.field(name="from")
     count: int
+    calendar: CalendarItem | None
     fires: tuple[str, ...]
     words: str
     warnings: tuple[str, ...]
+
+
+class WaitItem(Answer, frozen=True, kw_only=True):
+    """What a held fire waits for; script and run are those that are in the way, as far as one is."""
+
+    what: Literal["lock", "run", "place", "time", "turn"]
+    lock: str | None
+    script_path: str | None
+    run_id: RunId | None
 
 
 RunState = Literal["running", "starting", "held", "ended"]
@@ -217,6 +273,7 @@ class RunItem(Answer, frozen=True, kw_only=True):
     slot: str | None
     attempt: int
     due: str | None
+    waits_for: WaitItem | None
     started_at: str | None
     pid: int | None
     timeout_ms: int | None
@@ -265,6 +322,7 @@ class ReadyAnswer(HealthAnswer, frozen=True, kw_only=True):
     held: int
     paused: int
     failed: int
+    limits: dict[str, str]
     maintenance: PauseItem | None
 
 

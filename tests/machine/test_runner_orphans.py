@@ -9,6 +9,8 @@ import pytest
 
 from schedd.fire import RunId
 from schedd.runner.orphans import end_orphans
+from schedd.schedule import Limits
+from tests.machine.cgroup_tree import real_groups
 from tests.machine.running import alive
 
 MINE = RunId("01a20d78-f7b3-721b-bda1-c54fcb6dea4b")
@@ -82,3 +84,30 @@ def test_no_descriptor_is_left(orphans: Orphans) -> None:
     end_orphans({MINE})
     # One more: the pipe from the process.
     assert len(os.listdir("/proc/self/fd")) == before + 1
+
+
+def test_what_is_in_the_group_of_a_run_needs_no_name(orphans: Orphans) -> None:
+    with real_groups("orphans") as groups:
+        group = groups.make(f"run-{MINE}", Limits())
+        enter = f"echo 0 >{group.path}/cgroup.procs; echo $$; exec sleep 60"
+        (pid,) = orphans.leave("sh", "-c", enter)
+        assert end_orphans({MINE}, groups=groups) == {MINE}
+        assert not alive(pid)
+        assert group.remove()
+
+
+def test_the_group_of_a_run_that_nobody_asks_for_is_ended_unless_it_was_to_stay(orphans: Orphans) -> None:
+    with real_groups("orphans") as groups:
+        enter = "echo 0 >{}/cgroup.procs; echo $$; exec sleep 60"
+        made = [groups.make(name, Limits()) for name in (f"run-{OTHER}", f"detached-{OTHER}")]
+        (ended,), (stays,) = (orphans.leave("sh", "-c", enter.format(group.path)) for group in made)
+        assert end_orphans({MINE}, groups=groups) == frozenset()
+        assert (alive(ended), alive(stays)) == (False, True)
+
+
+def test_what_a_run_that_detaches_had_when_the_daemon_died_is_ended(orphans: Orphans) -> None:
+    with real_groups("orphans") as groups:
+        group = groups.make(f"detached-{MINE}", Limits())
+        (pid,) = orphans.leave("sh", "-c", f"echo 0 >{group.path}/cgroup.procs; echo $$; exec sleep 60")
+        assert end_orphans({MINE}, groups=groups) == {MINE}
+        assert not alive(pid)
