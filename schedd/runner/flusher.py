@@ -32,7 +32,7 @@ class Flusher:
         self._loop = loop
         self._writing = Errands(loop, "runner-disk")
         self._reading = Errands(loop, "runner-result")
-        self._to_make: list[str] = []
+        self._to_make: list[store.Directory] = []
         self._asked: asyncio.Future[None] | None = None
         """Done when these are made; those that are being made now have another."""
         self._making = False
@@ -42,7 +42,7 @@ class Flusher:
         self._complained_s = loop.time() - COMPLAIN_EVERY_S
         self._complaints = 0
 
-    def make(self, directories: Iterable[str]) -> "asyncio.Future[None]":
+    def make(self, directories: Iterable[store.Directory]) -> "asyncio.Future[None]":
         """Have directories made, or wait for as long as one should for that.
 
         Those asked for while others are being made are one errand: a thousand new scripts may be due.
@@ -67,8 +67,7 @@ class Flusher:
         if not run.may_have_result():
             self._keep(run, then, result.NOTHING)
             return
-        find = partial(result.find, run.place, run.redactor)
-        found = self._reading.do(find, otherwise=None)
+        found = self._reading.do(_finding(run), otherwise=None)
         found.add_done_callback(lambda found: self._keep(run, then, found.result()))
 
     def forget(self, run: Run) -> None:
@@ -97,7 +96,7 @@ class Flusher:
     def _keep(self, run: Run, then: Callable[[result.Found], None], found: result.Found | None) -> None:
         """Write all that stays of a run; what could not be read in time is read again, to be tidied."""
         pieces = [run.piece(whole=True)] if run.output_bytes else []
-        find = partial(result.find, run.place, run.redactor) if found is None else lambda: found
+        find = _finding(run) if found is None else lambda: found
         kept = self._send(partial(_keep, pieces, find), sum(piece.size_bytes for piece in pieces))
         kept.add_done_callback(lambda _: then(found or result.NOTHING))
 
@@ -146,6 +145,10 @@ class Flusher:
         more = f" (and {self._complaints - 1:,} more like this)" if self._complaints > 1 else ""
         _log.warning("what runs print or return is lost: %s%s", troubles[-1], more)
         self._complained_s, self._complaints = now_s, 0
+
+
+def _finding(run: Run) -> Callable[[], result.Found]:
+    return partial(result.find, run.place, run.redactor, returns=run.returns, uid=run.returns_uid)
 
 
 def _write(pieces: Iterable[store.Piece]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from schedd.runner import store
-from schedd.runner.output import Redactor
+from schedd.runner.redaction import Redactor
 
 START_CHARS = 1000
 """How much is kept of a result that is too large: enough to see what it is."""
@@ -34,19 +34,27 @@ class Found:
 NOTHING = Found()
 
 
-def find(place: str, redactor: Redactor) -> Found:
-    """Read the result of the run whose files begin with `place` (blocking). Changes only who may read it."""
-    path, error_path = f"{place}.result", f"{place}.result.error"
-    raw = store.read_bounded(path, store.RESULT_BYTES + 1, private=True)
-    error = store.read_bounded(error_path, ERROR_BYTES)
+def find(place: str, redactor: Redactor, *, returns: str | None = None, uid: int | None = None) -> Found:
+    """Read the result of the run whose files begin with `place` (blocking). Changes only who may read it.
+
+    `returns`: what the run itself wrote begins with this, and belongs to the user `uid`, or is not believed.
+    """
+    returns = returns or place
+    path, error_path = f"{returns}.result", f"{returns}.result.error"
+    raw = store.read_bounded(path, store.RESULT_BYTES + 1, private=uid is None, uid=uid)
+    error = store.read_bounded(error_path, ERROR_BYTES, uid=uid)
     kept = None
     if raw is not None:
         kept = normalised(raw, size_bytes=max(len(raw), _size(path)), redactor=redactor)
+    exception = None if error is None else redactor.whole(error).decode(errors="replace") or None
+    if returns != place:
+        pieces = () if kept is None else (store.Piece(f"{place}.result", 0, kept.encode(), b""),)
+        return Found(returned=kept, exception=exception, pieces=pieces, useless=(path, error_path))
     changed = kept is not None and kept.encode() != raw
     useless = (path,) if raw is not None and kept is None else ()
     return Found(
         returned=kept,
-        exception=None if error is None else redactor.whole(error).decode(errors="replace") or None,
+        exception=exception,
         pieces=(store.Piece(path, 0, kept.encode(), b""),) if kept is not None and changed else (),
         useless=useless if error is None else (*useless, error_path),
     )

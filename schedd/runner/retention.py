@@ -1,7 +1,8 @@
 """How long what runs printed and returned is kept: by age, and by what all of it may take.
 
 Blocking: the daemon calls it in a thread, at its start and now and then. A run id sorts by time, so the
-oldest files are the first names of the first directories, and nothing has to be opened to know its age.
+oldest files are in the first directories, and nothing has to be opened to know its age. There may be a
+hundred thousand: they are neither all held in memory nor sorted at once, since both hold the event loop up.
 """
 
 import contextlib
@@ -35,36 +36,92 @@ def prune(
 ) -> Pruned:
     """Remove what is older than `keep_days`, then the oldest until the rest fits into `keep_bytes`. Blocking.
 
-    Nothing of the runs in `keep` (those in flight) is touched, nor is a file that schedd did not write.
+    Nothing of the runs in `keep` (those in flight) is touched, nor of later ones, nor a file that schedd did
+    not write.
     """
     root = os.path.join(os.path.abspath(state_dir), "output")
     oldest_ms = now_ms - keep_days * DAY_MS
-    files = [found for found in _files(root) if found[0] not in keep]
-    total = sum(size for _, _, size in files)
-    removed = removed_bytes = 0
-    for run_id, path, size in files:
-        if store.made_ms(run_id) >= oldest_ms and total <= keep_bytes:
-            break
-        total -= size
-        if _unlinked(path):
-            removed += 1
-            removed_bytes += size
-    _remove_empty_days(root, {store.day_of(run_id) for run_id in keep}, before=store.day_at(now_ms - DAY_MS))
-    return Pruned(removed, removed_bytes)
-
-
-def _files(root: str) -> Iterator[tuple[RunId, str, int]]:
-    """Yield (run id, path, size) of all files of runs, oldest first."""
+    removed, kept = _Removed(), dict[str, int]()
     for day in _days(root):
-        for name in _names(f"{root}/{day}"):
-            match = _OURS.fullmatch(name)
+        kept[day] = 0
+        for file in _files(f"{root}/{day}", keep, until_ms=now_ms):
+            if store.made_ms(file.run_id) >= oldest_ms or not removed.remove(file):
+                kept[day] += file.size_bytes
+    total_bytes = sum(kept.values())
+    for day, size_bytes in kept.items():
+        if total_bytes <= keep_bytes:
+            break
+        found = _files(f"{root}/{day}", keep, until_ms=now_ms)
+        # A day that goes as a whole needs no order, and a day may have a hundred thousand files.
+        for file in found if total_bytes - size_bytes >= keep_bytes else _oldest_first(found):
+            if total_bytes <= keep_bytes:
+                break
+            total_bytes -= file.size_bytes
+            removed.remove(file)
+    _remove_empty_days(root, {store.day_of(run_id) for run_id in keep}, before=store.day_at(now_ms - DAY_MS))
+    return Pruned(removed.files, removed.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of a run."""
+
+    run_id: RunId
+    path: str
+    size_bytes: int
+
+
+class _Removed:
+    """Removes files and counts them; says it once when that cannot be done."""
+
+    def __init__(self) -> None:
+        self.files = self.size_bytes = 0
+        self._complained = False
+
+    def remove(self, file: _File) -> bool:
+        """Return whether it is gone."""
+        try:
+            os.unlink(file.path)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if not self._complained:
+                _log.warning("cannot remove %s: %s", file.path, error.strerror)
+            self._complained = True
+            return False
+        self.files += 1
+        self.size_bytes += file.size_bytes
+        return True
+
+
+def _files(directory: str, keep: Collection[RunId], *, until_ms: int) -> Iterator[_File]:
+    """Yield the files of runs that were made until this instant, in any order."""
+    try:
+        listing = os.scandir(directory)
+    except FileNotFoundError:
+        return
+    with listing:
+        for entry in listing:
+            match = _OURS.fullmatch(entry.name)
             if match is None:
                 continue
-            path = f"{root}/{day}/{name}"
-            try:
-                yield RunId(match[1]), path, os.lstat(path).st_size
-            except FileNotFoundError:
+            run_id = RunId(match[1])
+            if run_id in keep or store.made_ms(run_id) > until_ms:
                 continue
+            with contextlib.suppress(FileNotFoundError):
+                yield _File(run_id, entry.path, entry.stat(follow_symlinks=False).st_size)
+
+
+def _oldest_first(files: Iterator[_File]) -> Iterator[_File]:
+    """Yield files in the order in which their runs were made; sorts a minute's files at a time.
+
+    Sorting all of a day would hold the interpreter's lock, and with it the event loop.
+    """
+    minutes: dict[str, list[_File]] = {}
+    for file in files:
+        minutes.setdefault(file.run_id[:8], []).append(file)
+    for minute in sorted(minutes):
+        yield from sorted(minutes.pop(minute), key=lambda file: file.run_id)
 
 
 def _remove_empty_days(root: str, keep: Collection[str], *, before: str) -> None:
@@ -85,12 +142,3 @@ def _names(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except FileNotFoundError:
         return []
-
-
-def _unlinked(path: str) -> bool:
-    try:
-        os.unlink(path)
-    except OSError as error:
-        _log.warning("cannot remove %s: %s", path, error.strerror)
-        return False
-    return True

@@ -6,20 +6,24 @@ changes nothing.
 """
 
 import asyncio
-import json
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from schedd.fire import Outcome, Reason, Status
 from schedd.runner import expect, result, store
-from schedd.runner.child import Child, Exit
+from schedd.runner.audience import Audience
+from schedd.runner.child import DRAIN_READS, Child, Exit
+from schedd.runner.journaling import Tap
 from schedd.runner.launch import Launch
-from schedd.runner.output import Follower, HeadAndTail, Redactor
+from schedd.runner.output import HeadAndTail, OutputPolicy
 from schedd.runner.plan import Plan
+from schedd.runner.redaction import Redaction, Redactor
+from schedd.runner.tree import Tree
 
-FOLLOWER_BYTES = 256 * 1024
-"""How far a listener may lag behind a run before it gets a gap."""
+FULL_HEAP = b"JavaScript heap out of memory"
+"""Node.js prints this, and aborts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,43 +38,58 @@ class Cause:
 class Run:
     """A run in the hands of the runner."""
 
-    def __init__(self, launch: Launch, *, head_bytes: int, tail_bytes: int, redact: Collection[str]) -> None:
+    def __init__(
+        self, launch: Launch, *, policy: OutputPolicy, redaction: Redaction, tap: Tap | None = None
+    ) -> None:
+        """`tap` is the way of its output to the journal, if there is one."""
         self.launch = launch
         self.plan: Plan | None = None
         self.turn = 0
         """Its place among those that wait for their start."""
+        self.provided = False
+        """What the script requires is there, or was asked for."""
         self.housed = False
         """Its directories were there, or were asked for."""
         self.place = ""
         """Path of its files, without their ending."""
+        self.returns = ""
+        """The same of the result that it writes: where the user that it runs as may write."""
+        self.returns_uid: int | None = None
+        """That user, when it is not the daemon's."""
         self.ordered = False
         """Somebody was asked to start it, and has not answered yet."""
         self.child: Child | None = None
+        self.tree: Tree | None = None
+        """The child, and all that comes of it; planted before there is one."""
         self.started_ms: int | None = None
         self.started_s = 0.0
         self.cause: Cause | None = None
         self.exit: Exit | None = None
-        self.oom_kills = 0
-        """How often the kernel had killed for want of memory when the run began."""
         self.out_of_memory = False
         self.ended_ms = 0
         self.duration_ms = 0
         self.over = False
         self.timer: asyncio.TimerHandle | None = None
         self.output_bytes = 0
-        self.output = HeadAndTail(head_bytes=head_bytes, tail_bytes=tail_bytes)
-        self.redactor = Redactor(_spellings({*redact, *launch.schedule.secrets}))
-        self._listeners: dict[Follower, asyncio.Event] = {}
+        self.output = HeadAndTail(head_bytes=policy.head_bytes, tail_bytes=policy.tail_bytes)
+        self.audience = Audience(self.output)
+        self.redactor = Redactor(redaction.also(launch.schedule.secrets))
+        self._tap = tap
         self._written_head_bytes = 0
 
-    def take(self, chunk: bytes) -> None:
-        """Keep a chunk of output, and pass it on to who listens."""
+    def take(self, chunk: bytes, at_ms: int) -> None:
+        """Keep a chunk of output that was read at this instant, and pass it on to who listens."""
         self.output_bytes += len(chunk)
-        self._keep(self.redactor.feed(chunk))
+        self._keep(self.redactor.feed(chunk), at_ms)
 
-    def finish_output(self) -> None:
-        """Keep what waited for more."""
-        self._keep(self.redactor.finish())
+    def take_rest(self, child: Child, at_ms: int) -> None:
+        """Take what is in the pipe at the end, and keep what waited for more."""
+        for _ in range(DRAIN_READS):
+            chunk = child.read()
+            if not chunk:
+                break
+            self.take(chunk, at_ms)
+        self._keep(self.redactor.finish(), at_ms)
 
     def piece(self, *, whole: bool = False) -> store.Piece:
         """Return what of the output is not yet in its file (or all of it), and where it belongs."""
@@ -80,7 +99,7 @@ class Run:
 
     def may_have_result(self) -> bool:
         """Whether the script or its launcher has written a file that is to be read."""
-        returned = f"{self.place}.result"
+        returned = f"{self.returns}.result"
         return os.path.lexists(returned) or os.path.lexists(f"{returned}.error")
 
     def set_timer(self, timer: asyncio.TimerHandle | None) -> None:
@@ -89,50 +108,37 @@ class Run:
             self.timer.cancel()
         self.timer = timer
 
+    def uproot(self) -> None:
+        """Look no longer after what was started."""
+        if self.tree is not None:
+            self.tree.fall()
+            self.tree = None
+
     def close(self) -> None:
         """Let go of everything, and tell those who listen that no more will come."""
         self.over = True
         self.set_timer(None)
+        self.uproot()
         if self.child is not None:
             self.child.close()
             self.child = None
-        for news in self._listeners.values():
-            news.set()
+        self.audience.close()
+        if self._tap is not None:
+            self._tap.close()
 
-    async def follow(self) -> AsyncIterator[bytes]:
-        """Yield the output: what is kept of it so far, then what comes, until the run is over."""
-        so_far = self.output.kept()
-        follower, news = Follower(room_bytes=FOLLOWER_BYTES), asyncio.Event()
-        self._listeners[follower] = news
-        try:
-            if so_far:
-                yield so_far
-            while True:
-                ending = self.over
-                news.clear()
-                chunk = follower.take()
-                if chunk:
-                    yield chunk
-                elif ending:
-                    return
-                else:
-                    await news.wait()
-        finally:
-            del self._listeners[follower]
-
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: bytes, at_ms: int) -> None:
         if not data:
             return
         self.output.feed(data)
-        for follower, news in self._listeners.items():
-            follower.feed(data)
-            news.set()
+        self.audience.feed(data, at_ms)
+        if self._tap is not None:
+            self._tap.feed(data, at_ms)
 
 
-async def silence() -> AsyncIterator[bytes]:
-    """Yield the output of a run that there is not."""
-    for chunk in tuple[bytes, ...]():
-        yield chunk
+async def silence() -> AsyncIterator[Any]:
+    """Yield what there is of a run that there is not."""
+    for nothing in tuple[Any, ...]():
+        yield nothing
 
 
 def ended_well(run: Run) -> bool:
@@ -176,6 +182,12 @@ def _verdict(run: Run, exited: Exit, exception: str | None) -> tuple[Status, Rea
     if run.out_of_memory:
         error = "killed by the kernel, which was out of memory: on the host, or in the cgroup of the script"
         return Status.ERROR, Reason.OUT_OF_MEMORY, error
+    if exited.signal == "SIGABRT" and FULL_HEAP in run.output.kept():
+        error = (
+            "its JavaScript heap was full; "
+            "#!/usr/bin/env -S node --max-old-space-size=4096 lets it have 4096 MB"
+        )
+        return Status.ERROR, Reason.OUT_OF_MEMORY, error
     if exited.signal is not None:
         return Status.ERROR, Reason.SIGNAL, f"killed by {exited.signal}"
     if ended_well(run):
@@ -184,12 +196,3 @@ def _verdict(run: Run, exited: Exit, exception: str | None) -> tuple[Status, Rea
         return Status.ERROR, Reason.EXCEPTION, exception
     last = run.output.last_line()
     return Status.ERROR, Reason.EXIT, f"exit code {exited.code}" + (f": {last}" if last else "")
-
-
-def _spellings(secrets: Collection[str]) -> set[bytes]:
-    """Return each secret as it is printed, and as the two spellings of JSON have it."""
-    plain = {secret.encode(errors="surrogateescape") for secret in secrets}
-    strings = {
-        json.dumps(secret, ensure_ascii=ascii_only) for secret in secrets for ascii_only in (True, False)
-    }
-    return plain | {string[1:-1].encode(errors="surrogateescape") for string in strings}

@@ -14,29 +14,37 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from schedd.fire import REASONS, Ended, Outcome, Reason, RunId, Status
-from schedd.host import memory
 from schedd.host.clock import Clock
+from schedd.host.journald import Journal
 from schedd.host.threads import Threads
 from schedd.runner import expect, leftovers, plan, process, store
-from schedd.runner.child import DRAIN_READS, Answer, Child, Exit, Failure
+from schedd.runner.child import Answer, Child, Exit, Failure
 from schedd.runner.command import TRANSIENT, CannotStartError
 from schedd.runner.flusher import Flusher
+from schedd.runner.journaling import Journaling
 from schedd.runner.launch import Launch
+from schedd.runner.limits import Keeping
+from schedd.runner.lines import Item
 from schedd.runner.order import Order
+from schedd.runner.output import OutputPolicy
 from schedd.runner.plan import Plan, UnreadableError
+from schedd.runner.redaction import Redaction
+from schedd.runner.requires import UnmetError
 from schedd.runner.result import NOTHING, Found
 from schedd.runner.run import Cause, Run, ended_well, outcome, silence
 from schedd.runner.starts import PLAIN, Means, Starts
+from schedd.runner.tree import Tree
 from schedd.runner.turns import Turns
 
 UNKILLABLE_S = 5.0
 """A process that KILL has not ended after this (it waits for a dead disk) is not waited for at a stop."""
 
 MOST_PLANS = 65_536
+REFUSALS = {UnreadableError: Reason.UNREADABLE, UnmetError: Reason.PREFLIGHT}
 
 _log = logging.getLogger(__name__)
 
@@ -52,16 +60,15 @@ class Runner:
         started: Callable[[RunId, int, int], None],
         state_dir: str,
         grace_s: float = 10.0,
-        output_head_bytes: int = 64 * 1024,
-        output_tail_bytes: int = 64 * 1024,
-        redact: Collection[str] = (),
+        output: OutputPolicy = OutputPolicy(),  # noqa: B008 - a frozen value
+        journal: Journal | None = None,
         means: Means = PLAIN,
+        keeping: Keeping = Keeping(),  # noqa: B008 - a frozen value
     ) -> None:
         """Take all that is the same for every run.
 
         `report` is called once for each launch, `started` (run id, pid, ms since the epoch) once for each
-        that could be started, before its report. `redact` holds values that are replaced in all output,
-        besides each script's own secrets.
+        that could be started, before its report. `journal` gets what scripts print.
         """
         self._clock = clock
         self._report_to = report
@@ -76,31 +83,17 @@ class Runner:
         self._turns = Turns(self._loop, clock, self._begin)
         self._idle = asyncio.Event()
         self._closed = False
-        self._starts = Starts(self._loop, state_dir=self._state_dir, means=means)
         if threading.current_thread() is threading.main_thread():
             process.shed_ignored_signals()
-        self.adopt(
-            grace_s=grace_s,
-            output_head_bytes=output_head_bytes,
-            output_tail_bytes=output_tail_bytes,
-            redact=redact,
-            means=means,
-        )
+        self._starts = Starts(self._loop, state_dir=self._state_dir, means=means, keeping=keeping)
+        self.journaling = Journaling(self._loop, journal)
+        self.adopt(grace_s=grace_s, output=output, means=means)
 
-    def adopt(
-        self,
-        *,
-        grace_s: float,
-        output_head_bytes: int,
-        output_tail_bytes: int,
-        redact: Collection[str],
-        means: Means,
-    ) -> None:
+    def adopt(self, *, grace_s: float, output: OutputPolicy, means: Means) -> None:
         """Take these settings for the runs that are asked for from now on (they may change with a reload)."""
         self._grace_s = grace_s
-        self._head_bytes = output_head_bytes
-        self._tail_bytes = output_tail_bytes
-        self._redact = tuple(redact)
+        self._output = output
+        self._redaction = Redaction(output.redact, output.redact_patterns)
         self._starts.adopt(means)
         self._plans: dict[str, Plan] = {}
 
@@ -109,7 +102,8 @@ class Runner:
         run_id = launch.fire.run_id
         assert not self._closed
         assert run_id not in self._runs, run_id
-        run = Run(launch, head_bytes=self._head_bytes, tail_bytes=self._tail_bytes, redact=self._redact)
+        tap = self.journaling.tap(launch.fire) if self._output.journal else None
+        run = Run(launch, policy=self._output, redaction=self._redaction, tap=tap)
         self._runs[run_id] = run
         self._turns.add(run)
 
@@ -153,7 +147,15 @@ class Runner:
         Nothing at all for a run that is not live. Who is slow gets a counted gap, and is never waited for.
         """
         run = self._runs.get(run_id)
-        return silence() if run is None else run.follow()
+        return silence() if run is None else run.audience.follow()
+
+    def lines(self, run_id: RunId, after: int) -> AsyncIterator[list[Item]]:
+        """Yield the output of a live run as lines and gaps behind this offset, until it is over.
+
+        The first batch is empty, so that a run that is live and silent differs from one that is not live.
+        """
+        run = self._runs.get(run_id)
+        return silence() if run is None else run.audience.lines(after)
 
     async def close(self) -> None:
         """End what is still running and wait for it, then give everything back. Every launch is reported.
@@ -178,11 +180,16 @@ class Runner:
         self._flusher.close()
         self._looking.shutdown()
         self._expectations.close()
-        self._starts.close()
+        self.journaling.close()
+        await self._starts.close()
 
     def _begin(self, run: Run) -> None:
         """Spawn a run whose file is known as it is now; have the file looked at first if it is not."""
         schedule = run.launch.schedule
+        if schedule.requires and not run.provided:
+            run.provided = True
+            self._starts.requirements.ask(schedule, partial(self._provided, run), self._loop)
+            return
         if run.plan is None:
             try:
                 stamp = plan.stamp_of(os.stat(schedule.path))
@@ -199,23 +206,18 @@ class Runner:
             run.plan = known
         if not run.housed:
             run.housed = True
-            if missing := self._house(run):
+            if missing := self._starts.house(run, run.plan.identity):
                 made = self._flusher.make(missing)
                 made.add_done_callback(lambda _: self._turns.go_on(run))
                 return
         self._spawn(run, run.plan)
 
-    def _house(self, run: Run) -> list[str]:
-        """Give a run the place of its files; return the directories that are missing.
-
-        To make one may take long, even one that is there; to look for it does not.
-        """
-        run.place = store.place_of(self._state_dir, run.launch.fire.run_id)
-        wanted = (
-            os.path.dirname(run.place),
-            self._starts.surroundings.state_dir_of(run.launch.schedule.script),
-        )
-        return [directory for directory in wanted if not os.path.isdir(directory)]
+    def _provided(self, run: Run, lacking: str | None) -> None:
+        """Go on with a run that has what it requires."""
+        if lacking is None:
+            self._turns.go_on(run)
+        elif not run.over:
+            self._refuse(run, UnmetError(lacking))
 
     def _looked(self, run: Run, plans: dict[str, Plan], looked: "asyncio.Future[Plan]") -> None:
         """Remember the plan among those that were made with the same settings, and go on."""
@@ -236,7 +238,6 @@ class Runner:
 
     def _spawn(self, run: Run, how: Plan) -> None:
         run.started_ms, run.started_s = self._clock.now_ms(), self._clock.monotonic()
-        run.oom_kills = memory.oom_kills()
         try:
             order = self._starts.order(run, how)
         except (CannotStartError, OSError) as error:
@@ -251,6 +252,7 @@ class Runner:
     def _failed(self, run: Run, order: Order | None, error: Failure) -> None:
         """Nothing was started: try again where there was only no room, else say why."""
         run.ordered, run.started_ms = False, None
+        run.uproot()
         what = run.launch.schedule.path if order is None else order.argv[0]
         if run.cause is not None:
             self._never_ran(run, run.cause)
@@ -275,11 +277,13 @@ class Runner:
         self._turns.went_well()
         run.ordered, run.child = False, child
         assert run.started_ms is not None
+        assert run.tree is not None
+        run.tree.grow(child)
         if child.output_fd is not None:
             self._loop.add_reader(child.output_fd, self._readable, run, child)
         limit_ms = run.launch.timeout_ms
         if run.cause is not None:
-            self._tell_to_end(run, child)
+            self._tell_to_end(run, run.tree)
         elif limit_ms:
             cause = Cause(
                 Status.TIMEOUT, Reason.TIMEOUT, f"ran longer than its limit of {limit_ms / 1000:g} s"
@@ -292,49 +296,46 @@ class Runner:
         if run.cause is not None:
             return
         run.cause = cause
-        if run.child is not None:
-            self._tell_to_end(run, run.child)
+        if run.child is not None and run.tree is not None:
+            self._tell_to_end(run, run.tree)
         elif not run.ordered:
             run.over = True
             self._loop.call_soon(self._never_ran, run, cause)
 
-    def _tell_to_end(self, run: Run, child: Child) -> None:
-        child.signal_group(signal.SIGTERM)
-        run.set_timer(self._loop.call_later(self._grace_s, child.signal_group, signal.SIGKILL))
+    def _tell_to_end(self, run: Run, tree: Tree) -> None:
+        tree.signal(signal.SIGTERM)
+        run.set_timer(self._loop.call_later(self._grace_s, tree.signal, signal.SIGKILL))
 
     def _readable(self, run: Run, child: Child) -> None:
-        chunk = child.read()
+        chunk = child.read(run.redactor.block_bytes)
         if chunk:
-            run.take(chunk)
+            run.take(chunk, self._clock.now_ms())
             self._flusher.touch(run)
         elif chunk is not None:
             self._close_output(child)
 
     def _exited(self, run: Run, how: Exit) -> None:
         """The process has ended; its leftovers may not have."""
-        child = run.child
-        if child is None or run.over:
+        child, tree = run.child, run.tree
+        if child is None or tree is None or run.over:
             return  # it was given up before
         run.exit = how
-        run.out_of_memory = run.exit.looks_killed and memory.oom_kills() > run.oom_kills
+        run.out_of_memory = run.exit.looks_killed and tree.ran_out_of_memory()
         run.ended_ms = self._clock.now_ms()
         run.duration_ms = round((self._clock.monotonic() - run.started_s) * 1000)
         if run.cause is None:
             run.set_timer(None)
         patience_s = leftovers.PATIENCE_S if run.cause is None else self._grace_s
-        self._leftovers.see_off(child, patience_s=patience_s, gone=partial(self._finish, run, child))
+        tree.left_alone = tree.detached and run.cause is None
+        self._leftovers.see_off(tree, patience_s=patience_s, gone=partial(self._finish, run, tree, child))
 
-    def _finish(self, run: Run, child: Child) -> None:
+    def _finish(self, run: Run, tree: Tree, child: Child) -> None:
         """Read what is left in the pipe, and have files written and read if there are any."""
-        if run.over:
+        if run.over or run.exit is None:
             return
+        run.exit = tree.measured(run.exit)
         run.set_timer(None)
-        for _ in range(DRAIN_READS):
-            chunk = child.read()
-            if not chunk:
-                break
-            run.take(chunk)
-        run.finish_output()
+        run.take_rest(child, run.ended_ms)
         self._close_output(child)
         if run.output_bytes or run.may_have_result():
             self._flusher.conclude(run, partial(self._concluded, run))
@@ -344,10 +345,8 @@ class Runner:
     def _concluded(self, run: Run, found: Found) -> None:
         """Look at what the script should have brought about, if it ended well."""
         tests = expect.to_look_at(run.launch.schedule.expect)
-        if run.over:
-            return
         if not tests or not ended_well(run):
-            self._report(run, outcome(run, found))
+            self._judged(run, found, None)
             return
         self._expectations.ask(
             tests,
@@ -366,10 +365,10 @@ class Runner:
             self._loop.remove_reader(child.output_fd)
             child.close_output()
 
-    def _refuse(self, run: Run, error: CannotStartError | UnreadableError) -> None:
+    def _refuse(self, run: Run, error: CannotStartError | UnreadableError | UnmetError) -> None:
         """Report a run that could not be started."""
-        gone = isinstance(error, UnreadableError)
-        status, reason = (Status.LOAD_ERROR, Reason.UNREADABLE) if gone else (Status.ERROR, Reason.SPAWN)
+        reason = REFUSALS.get(type(error), Reason.SPAWN)
+        status = Status.ERROR if reason is Reason.SPAWN else Status.LOAD_ERROR
         self._never_ran(run, Cause(status, reason, str(error)))
 
     def _never_ran(self, run: Run, cause: Cause) -> None:

@@ -12,15 +12,26 @@ from dataclasses import dataclass
 
 import msgspec
 
+from schedd.insight import keeping_up
 from schedd.ledger.facts import LastOutcome
-from schedd.planner.view import Pause, ScheduleView
+from schedd.planner.locks import Holder
+from schedd.planner.view import LockView, Pace, Pause, ScheduleView
 from schedd.schedule import Retry, Schedule
 from schedd.scripts import catalogue
 from schedd.timetable import instant
 from schedd.timetable.instant import Slot
+from schedd.timetable.observance import Observance
 from schedd.timetable.timetable import Timetable
 from schedd.web import answers, in_force
-from schedd.web.types import RetryItem, ScheduleItem
+from schedd.web.types import (
+    CadenceItem,
+    CalendarItem,
+    HolderItem,
+    LockItem,
+    RetryItem,
+    ScheduleItem,
+    WaiterItem,
+)
 
 BATCH = 50
 """Scripts between two breaths of the loop."""
@@ -118,7 +129,7 @@ class Listing:
         if (timetable, after) not in self._resumptions:
             if len(self._resumptions) >= MAX_RESUMPTIONS:
                 self._resumptions.clear()
-            self._resumptions[timetable, after] = tuple(timetable.upcoming(after, NEXT_SLOTS))
+            self._resumptions[timetable, after] = tuple(timetable.to_run(after, NEXT_SLOTS))
         return self._resumptions[timetable, after]
 
 
@@ -132,7 +143,7 @@ def item(view: ScheduleView, last: LastOutcome | None, *, words: str, coming: Se
         script_rel=schedule.script,
         subdomain=placement.subdomain,
         exec_id=placement.exec_id,
-        vm_cache_key=catalogue.vm_cache_key(schedule.script),
+        vm_cache_key=schedule.vm_cache_key,
         expression=schedule.expression,
         timeout_ms=schedule.schedule_timeout_ms,
         registered_at=instant.from_ms(view.registered_at_ms),
@@ -152,11 +163,14 @@ def item(view: ScheduleView, last: LastOutcome | None, *, words: str, coming: Se
         catchup_within_ms=schedule.catchup_within_ms,
         deadline_ms=schedule.deadline_ms,
         jitter_ms=schedule.timetable.jitter_s * 1000,
+        calendar=calendar_item(schedule.timetable.observance),
         retry=None if schedule.retry is None else _retry(schedule.retry),
         pause=None if view.pause is None else in_force.item(view.pause),
         running=len(view.running),
         held=len(view.held),
         next_fires=fires,
+        lock=None if view.lock is None else _lock(view.lock),
+        cadence=None if view.pace is None else _cadence(view.pace),
         sha256=schedule.sha256,
         warnings=_warnings(view),
     )
@@ -169,10 +183,44 @@ def _redacted(text: str, schedule: Schedule) -> str:
     return text
 
 
+def calendar_item(observance: Observance | None) -> CalendarItem | None:
+    """Return the calendar of a timetable, as answers have it."""
+    if observance is None:
+        return None
+    return CalendarItem(file=observance.calendar.file, how=observance.how)
+
+
 def _retry(retry: Retry) -> RetryItem:
     return RetryItem(limit=retry.limit, first_ms=retry.first_ms, most_ms=retry.most_ms)
 
 
+def _lock(lock: LockView) -> LockItem:
+    return LockItem(
+        name=lock.name,
+        slots=lock.slots,
+        taken=lock.taken,
+        holders=tuple(map(_holder, lock.holders)),
+        waiting=lock.waiting,
+        waiters=tuple(WaiterItem(script_path=f.script, run_id=f.run_id) for f in lock.waiters),
+    )
+
+
+def _holder(holder: Holder) -> HolderItem:
+    since = instant.from_ms(holder.since_ms or 0)
+    return HolderItem(script_path=holder.fire.script, run_id=holder.fire.run_id, since=since)
+
+
+def _cadence(pace: Pace) -> CadenceItem:
+    return CadenceItem(
+        slots_per_day=pace.slots_per_day,
+        ran_per_day=pace.ran_per_day,
+        p50_ms=pace.p50_ms,
+        since=instant.from_slot(pace.since),
+    )
+
+
 def _warnings(view: ScheduleView) -> tuple[str, ...]:
     warnings, stale = view.schedule.warnings, view.schedule.stale
-    return warnings if stale is None or stale in warnings else (*warnings, stale)
+    told = () if stale is None or stale in warnings else (stale,)
+    slow = () if view.pace is None else (keeping_up.sentence(view.pace, view.schedule),)
+    return (*warnings, *told, *view.cautions, *slow)

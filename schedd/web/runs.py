@@ -5,7 +5,6 @@ A run that a limited token may not see does not exist for it: 404, not 403, sinc
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -14,29 +13,19 @@ from aiohttp import hdrs, web
 
 from schedd.fire import Entry, RunId
 from schedd.ledger.history import Query
+from schedd.planner.view import Wait
 from schedd.timetable import instant
-from schedd.web import answers, audit, body, query, state, types
+from schedd.web import answers, audit, body, live, query, state, types
 from schedd.web.answers import AnswerError
 from schedd.web.control import Control, RunView
 
-OUTPUT_KEYS = ("follow",)
+OUTPUT_KEYS = ("follow", "format")
 
 MAX_LISTED = 1_000
 """Fires in one answer: after a long absence as many may wait for each script, and the list is polled."""
 
-MAX_STREAMS = 128
-"""Followers at once; each holds a connection and a listener of the runner."""
-
 MAX_PAGES = 64
 """Stretches of the log that are searched for one run."""
-
-LOOK_S = 5.0
-"""How long a follower may be gone before the silence of its run lets us notice."""
-
-WRITE_S = 20.0
-"""A follower that takes nothing for so long is cut."""
-
-TEXT = "text/plain; charset=utf-8"
 
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 _NULL = msgspec.Raw(b"null")
@@ -63,13 +52,42 @@ async def one(request: web.Request) -> web.Response:
 
 async def output(request: web.Request) -> web.StreamResponse:
     """Answer `GET /runs/{runId}/output`: what there is, a range of it, or all of it as it comes."""
-    follow = query.boolean(query.read(request, OUTPUT_KEYS), "follow")
+    given = query.read(request, OUTPUT_KEYS)
+    follow, events = query.boolean(given, "follow"), _as_events(given, request)
     found = await _find(request)
     here = state.of(request)
-    if follow and isinstance(found, RunView):
-        return await _stream(request, here, found.fire.run_id)
     run_id = found.run_id if isinstance(found, Entry) else found.fire.run_id
+    if follow and events:
+        return await live.events(request, here, await _with_end(request, found))
+    if follow and isinstance(found, RunView):
+        return await live.text(request, here, run_id)
     return _text(request, await here.control.output(run_id) or b"")
+
+
+def _as_events(given: dict[str, str], request: web.Request) -> bool:
+    """Return whether lines are wanted as events. Raises AnswerError (400)."""
+    wanted = given.get("format") or ("sse" if live.wants_events(request) else "text")
+    if wanted not in ("text", "sse"):
+        raise answers.invalid("format must be text or sse", key="format", allowed=["text", "sse"])
+    if given.get("format") == "sse" and given.get("follow") != "true":
+        raise answers.invalid("format=sse goes with follow=true", key="format")
+    return wanted == "sse"
+
+
+async def _with_end(
+    request: web.Request, found: RunView | Entry
+) -> "tuple[RunId, asyncio.Future[Entry]] | Entry":
+    """Return a run with what gets its line, or the line if it has just ended. Raises AnswerError (404)."""
+    if isinstance(found, RunView):
+        run_id, control = found.fire.run_id, state.of(request).control
+        done = control.end_of(run_id)
+        if done is not None:
+            return run_id, done
+        entry = await find_entry(control, run_id)
+        if entry is None:
+            raise answers.not_found("run not found")
+        return entry
+    return found
 
 
 async def stop(request: web.Request) -> web.Response:
@@ -122,9 +140,19 @@ def _item(view: RunView) -> types.RunItem:
         slot=None if fire.slot is None else instant.from_slot(fire.slot),
         attempt=fire.attempt,
         due=None if view.due_ms is None else instant.from_ms(view.due_ms),
+        waits_for=None if view.wait is None else _wait(view.wait),
         started_at=None if view.started_ms is None else instant.from_ms(view.started_ms),
         pid=view.pid,
         timeout_ms=view.timeout_ms,
+    )
+
+
+def _wait(wait: Wait) -> types.WaitItem:
+    return types.WaitItem(
+        what=wait.what.value,
+        lock=wait.lock,
+        script_path=None if wait.fire is None else wait.fire.script,
+        run_id=None if wait.fire is None else wait.fire.run_id,
     )
 
 
@@ -148,6 +176,7 @@ def _ended(entry: Entry, result: str | None) -> types.RunAnswer:
         slot=entry.slot,
         attempt=entry.attempt or 1,
         due=None,
+        waits_for=None,
         started_at=entry.started_at,
         pid=None,
         timeout_ms=None,
@@ -174,7 +203,7 @@ def _text(request: web.Request, whole: bytes) -> web.Response:
         hdrs.ETAG: f'"{tag}"',
         hdrs.ACCEPT_RANGES: "bytes",
         hdrs.CACHE_CONTROL: "private, no-cache",
-        hdrs.CONTENT_TYPE: TEXT,
+        hdrs.CONTENT_TYPE: live.TEXT,
     }
     if answers.has(request, tag):
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -210,65 +239,3 @@ def _range(request: web.Request, tag: str, size: int) -> range | None:
             headers={hdrs.CONTENT_RANGE: f"bytes */{size}"},
         )
     return range(start, stop)
-
-
-async def _stream(request: web.Request, here: state.State, run_id: RunId) -> web.StreamResponse:
-    """Send the output of a run as it comes, until the run ends, the client leaves or the sockets close."""
-    if here.streams >= MAX_STREAMS or here.closing.is_set():
-        raise answers.unavailable()
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: TEXT, hdrs.CACHE_CONTROL: "no-store"})
-    # Proxies that buffer would make a live stream a late one.
-    response.headers["X-Accel-Buffering"] = "no"
-    await response.prepare(request)
-    if request.method == hdrs.METH_HEAD:
-        return response
-    here.streams += 1
-    chunks = here.control.follow(run_id)
-    try:
-        await _copy(request, response, here.closing, chunks)
-    except (ConnectionError, TimeoutError):
-        # The client left, or takes nothing: either way there is nobody to tell.
-        response.force_close()
-        if request.transport is not None:
-            request.transport.abort()
-    finally:
-        here.streams -= 1
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
-    return response
-
-
-async def _copy(
-    request: web.Request,
-    response: web.StreamResponse,
-    closing: asyncio.Event,
-    chunks: AsyncIterator[bytes],
-) -> None:
-    """Copy chunks to the response; a client that left is noticed at the next chunk, or the next look."""
-    closed = asyncio.ensure_future(closing.wait())
-    chunk = asyncio.ensure_future(_next(chunks))
-    try:
-        while not closing.is_set():
-            await asyncio.wait((chunk, closed), timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-            if request.transport is None or request.transport.is_closing():
-                return
-            if not chunk.done():
-                continue
-            piece = chunk.result()
-            if piece is None:
-                return
-            async with asyncio.timeout(WRITE_S):
-                await response.write(piece)
-            chunk = asyncio.ensure_future(_next(chunks))
-    finally:
-        for task in (closed, chunk):
-            task.cancel()
-        await asyncio.gather(closed, chunk, return_exceptions=True)
-
-
-async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
-    """Return the next chunk that is not empty; None at the end."""
-    async for piece in chunks:
-        if piece:
-            return piece
-    return None

@@ -14,16 +14,16 @@ from aiohttp import hdrs, web
 from schedd.errors import TimetableError
 from schedd.fire import Entry, Reason, Status
 from schedd.ledger.history import Page, Query
-from schedd.timetable import instant
+from schedd.timetable import effects, instant
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
-from schedd.web import answers, audit, auth, body, in_force, query, repeats, runs, state, types
+from schedd.web import answers, audit, auth, body, in_force, listing, query, repeats, runs, state, types
 from schedd.web.control import Control, Failure, Phase, Ticket
 
 MAX_PAGES = 20
 """How many pages of the log are searched for the scripts of a limited token before it must ask again."""
 
-PREVIEW_KEYS = ("expression", "timezone", "from", "count")
+PREVIEW_KEYS = ("expression", "timezone", "calendar", "from", "count")
 PREVIEW_COUNT = 5
 MAX_PREVIEW_COUNT = 1_000
 PREVIEW_BATCH = 20
@@ -114,18 +114,23 @@ async def preview(request: web.Request) -> web.Response:
     from_s = (state.of(request).control.now_ms() if from_ms is None else from_ms) // 1000
     after = Slot(max(from_s, BEFORE_ALL_SLOTS))
     count = query.number(given, "count", default=PREVIEW_COUNT, most=MAX_PREVIEW_COUNT)
+    observed = given.get("calendar")
+    observance = await state.of(request).control.observance(observed) if observed else None
     try:
-        timetable = Timetable.parse(expression, given.get("timezone") or "UTC")
+        timetable = Timetable.parse(expression, given.get("timezone") or "UTC", observance=observance)
     except TimetableError as error:
         raise answers.invalid(str(error)) from error
+    fires = [slot async for slot in _to_run(timetable, after, count)]
+    closed = await asyncio.to_thread(effects.of, timetable, after, fires) if observance else ()
     found = types.PreviewAnswer(
         expression=timetable.expression,
         timezone=timetable.zone,
         from_=instant.from_slot(after),
         count=count,
-        fires=tuple([instant.from_slot(slot) async for slot in _upcoming(timetable, after, count)]),
+        calendar=listing.calendar_item(observance),
+        fires=tuple(instant.from_slot(slot) for slot in fires),
         words=timetable.words(),
-        warnings=timetable.warnings(after),
+        warnings=(*timetable.warnings(after), *closed),
     )
     return answers.found(request, found)
 
@@ -157,10 +162,14 @@ def admit_work(here: state.State) -> None:
         raise answers.unavailable()
 
 
-async def _upcoming(timetable: Timetable, after: Slot, count: int) -> AsyncIterator[Slot]:
-    """Yield the next slots, a few at a time: a thousand at once would hold the loop for 90 ms."""
+async def _to_run(timetable: Timetable, after: Slot, count: int) -> AsyncIterator[Slot]:
+    """Yield the next slots that run, a few at a time: a thousand at once would hold the loop for 90 ms."""
     while count > 0:
-        slots = timetable.upcoming(after, min(count, PREVIEW_BATCH))
+        wanted = min(count, PREVIEW_BATCH)
+        if timetable.observance is None:
+            slots = timetable.to_run(after, wanted)
+        else:
+            slots = await asyncio.to_thread(timetable.to_run, after, wanted)
         for slot in slots:
             yield slot
         if len(slots) < PREVIEW_BATCH:

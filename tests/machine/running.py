@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from schedd.fire import Ended, Fire, Kind, Outcome, RunId
 from schedd.host.clock import SystemClock
 from schedd.host.identity import run_ids
 from schedd.runner.launch import Launch
+from schedd.runner.output import OutputPolicy
 from schedd.runner.runner import Runner
 from schedd.runner.starts import PLAIN, Means
 from schedd.schedule import FileStamp, Schedule
@@ -110,8 +111,10 @@ class Workshop:
 
 
 @contextlib.asynccontextmanager
-async def workshop(root: Path, *, means: Means = PLAIN, **settings: Any) -> AsyncIterator[Workshop]:
-    """A workshop with a runner that is closed at the end; `settings` are the runner's."""
+async def workshop(
+    root: Path, *, means: Means = PLAIN, output: Mapping[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[Workshop]:
+    """A workshop with a runner that is closed at the end; `settings` are its own, `output` its policy."""
     made = Workshop(root)
     made.runner = Runner(
         **{
@@ -121,6 +124,7 @@ async def workshop(root: Path, *, means: Means = PLAIN, **settings: Any) -> Asyn
             "state_dir": str(made.state),
             "grace_s": 5.0,
             "means": means,
+            "output": OutputPolicy(**output or {}),
             **settings,
         }
     )

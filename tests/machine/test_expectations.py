@@ -150,6 +150,6 @@ async def test_a_run_that_failed_by_itself_says_so(shop: Workshop) -> None:
 
 
 async def test_what_goes_wrong_is_known_by_what_the_output_keeps_not_by_what_it_hides(tmp_path: Path) -> None:
-    async with workshop(tmp_path, redact=("hunter2",)) as shop:
+    async with workshop(tmp_path, output={"redact": ("hunter2",)}) as shop:
         error = _fault(await _run(shop, "echo the word is hunter2", _stdout("hunter2")))
     assert error == "@expect stdout /hunter2/: the output does not match"

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 from schedd.fire import REASONS, Reason, Status
-from schedd.runner import environment, leftovers, result, store
+from schedd.runner import environment, leftovers, nurseries, result, store
 from schedd.runner.languages.choice import NODE_SUFFIXES, PYTHON_SUFFIXES
 from schedd.runner.languages.node import OLDEST
 from schedd.runner.languages.program import SHELLS
+from schedd.runner.languages.python import WARM_BYTES
 from schedd.runner.turns import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def test_the_table_of_variables_is_the_codes() -> None:
 
 def test_each_end_is_a_status_with_one_of_its_reasons() -> None:
     rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| *`?(\w*)`? *\|", section("How it ends"), re.MULTILINE)
-    assert len(rows) == 9
+    assert len(rows) == 12
     for status, reason in rows:
         assert (not reason and status == "ok") or Reason(reason) in REASONS[Status(status)]
 
@@ -45,6 +46,18 @@ def test_the_numbers_are_the_codes() -> None:
     assert "a tenth of a second" in section("How it ends")
     assert PATIENCE_S == 10
     assert "up to ten seconds" in section("Many at once")
+
+
+def test_the_limits_of_nurseries_are_the_codes() -> None:
+    text = " ".join(section("What runs it").split())
+    assert f"more than {WARM_BYTES // 1024} KiB" in text
+    assert (nurseries.COLD_S, nurseries.IDLE_S) == (600, 600)
+    assert "for ten minutes, or until a reload" in text
+    assert "nobody used for ten minutes goes" in text
+    assert (nurseries.MOST_DEATHS, nurseries.DEATHS_WITHIN_S) == (3, 60)
+    assert "died three times in a minute" in text
+    for name in (*nurseries.AT_START, *nurseries.AT_START_PREFIXES):
+        assert f"`{name}`" in text or f"`{name}…`" in text, name
 
 
 def test_each_sentence_in_the_table_of_faults_is_the_codes_or_the_kernels() -> None:

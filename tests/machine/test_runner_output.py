@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import resource
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,11 +11,17 @@ import pytest
 import pytest_asyncio
 
 from schedd.fire import Reason, RunId, Status
+from schedd.host.journald import Journal
 from schedd.runner import store
+from schedd.runner.lines import Gap, Line
+from schedd.runner.output import OutputPolicy
+from schedd.runner.redaction import Redaction
 from schedd.runner.run import Run
+from schedd.runner.starts import PLAIN
 from tests.machine.running import Workshop, workshop
 
 MB = 1024 * 1024
+NOW_MS = 1_795_514_400_123
 
 
 @pytest_asyncio.fixture
@@ -54,7 +62,7 @@ async def test_nobody_else_may_look_at_what_a_run_left(shop: Workshop) -> None:
 
 
 async def test_a_flood_is_counted_and_kept_at_both_ends(tmp_path: Path) -> None:
-    async with workshop(tmp_path, output_head_bytes=100, output_tail_bytes=100) as shop:
+    async with workshop(tmp_path, output={"head_bytes": 100, "tail_bytes": 100}) as shop:
         run_id = shop.start(
             shop.script("floods_stdout.sh", "echo first\nhead -c 20000000 /dev/zero\necho last\n")
         )
@@ -93,10 +101,10 @@ def test_what_is_on_disk_is_what_was_kept_however_often_it_was_written(
 ) -> None:
     shop = Workshop(tmp_path)
     launch = shop.launch(shop.script("prints.sh", "exit 0\n"))
-    run = Run(launch, head_bytes=50, tail_bytes=50, redact=())
+    run = Run(launch, policy=OutputPolicy(head_bytes=50, tail_bytes=50), redaction=Redaction())
     run.place = f"{tmp_path}/{launch.fire.run_id}"
     for turn in range(9):
-        run.take(b"this is line %d\n" % turn)
+        run.take(b"this is line %d\n" % turn, NOW_MS)
         if turn in written_after:
             store.write_piece(run.piece())
             assert Path(f"{run.place}.log").read_bytes() == run.output.kept()
@@ -105,7 +113,7 @@ def test_what_is_on_disk_is_what_was_kept_however_often_it_was_written(
 
 
 async def test_secrets_are_not_stored_followed_or_told(tmp_path: Path) -> None:
-    async with workshop(tmp_path, redact=("house-key",)) as shop:
+    async with workshop(tmp_path, output={"redact": ("house-key",)}) as shop:
         text = (
             "printf 'token is s3'; sleep 0.1; printf 'same\\n'; echo house-key\n"
             'echo \'{"t": "s3same"}\' > $SCHEDD_RESULT; echo s3same; exit 1\n'
@@ -118,6 +126,31 @@ async def test_secrets_are_not_stored_followed_or_told(tmp_path: Path) -> None:
     assert outcome.error == "exit code 1: [redacted]"
     assert outcome.result == '{"t":"[redacted]"}'
     assert not _files_with(shop.state, b"s3same")
+
+
+async def test_what_looks_like_a_secret_is_not_stored_followed_or_told(tmp_path: Path) -> None:
+    policy = {"redact_patterns": ("ghp_[0-9]{6}",)}
+    async with workshop(tmp_path, output=policy) as shop:
+        text = (
+            "printf 'token is ghp_12'; sleep 0.1; printf '3456\\n'\n"
+            'echo \'{"t": "ghp_123456"}\' > $SCHEDD_RESULT; printf ghp_654321; exit 1\n'
+        )
+        run_id = shop.start(shop.script("prints_a_secret.sh", text))
+        followed = b"".join([chunk async for chunk in shop.runner.follow(run_id)])
+        outcome = await shop.ended(run_id)
+        assert await shop.runner.output(run_id) == followed == b"token is [redacted]\n[redacted]"
+    assert outcome.error == "exit code 1: [redacted]"
+    assert outcome.result == '{"t":"[redacted]"}'
+    assert not _files_with(shop.state, b"ghp_1") + _files_with(shop.state, b"ghp_6")
+
+
+async def test_a_change_of_what_is_redacted_holds_for_the_next_run(shop: Workshop) -> None:
+    script = shop.script("prints.sh", "echo abcd\n")
+    await shop.run(script)
+    shop.runner.adopt(grace_s=1, output=OutputPolicy(redact=("abcd",)), means=PLAIN)
+    run_id = shop.start(script)
+    await shop.ended(run_id)
+    assert await shop.runner.output(run_id) == b"[redacted]\n"
 
 
 async def test_the_exception_of_a_script_does_not_tell_its_secret(shop: Workshop) -> None:
@@ -149,6 +182,42 @@ async def test_a_slow_listener_gets_a_gap_and_holds_nobody_up(shop: Workshop) ->
     assert rest.endswith(" bytes left out …\n".encode())
 
 
+async def test_lines_are_listened_to_from_an_offset_on(shop: Workshop) -> None:
+    go = shop.scripts / "go"
+    text = f"echo one; echo two\nwhile [ ! -e {go} ]; do sleep 0.01; done\nprintf three\n"
+    run_id = shop.start(shop.script("waits_for_a_file.sh", text))
+    await shop.printed(run_id, b"two")
+    heard = []
+    async for batch in shop.runner.lines(run_id, 4):
+        heard += [(item.text, item.end, item.number) for item in batch if isinstance(item, Line)]
+        go.touch()
+    assert heard == [("two", 8, 2), ("three", 13, 3)]
+
+
+@pytest.mark.parametrize(
+    "flood", ["head -c 20000000 /dev/zero", "yes '' | head -c 500000", "yes é | head -c 1000000"]
+)
+async def test_memory_stays_bounded_in_a_flood_whoever_listens(tmp_path: Path, flood: str) -> None:
+    policy = {"redact": ("hunter2",), "redact_patterns": ("ghp_[0-9]{36}", r"password=\S+")}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stalled:
+        stalled.bind(str(tmp_path / "journal"))
+        journal = Journal(str(tmp_path / "journal"))
+        async with workshop(tmp_path, output=policy, journal=journal) as shop:
+            run_id = shop.start(shop.script("floods.sh", f"echo begun\n{flood}\n"))
+            slow = shop.runner.lines(run_id, 0)
+            await anext(slow)
+            before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            await asyncio.gather(shop.ended(run_id), _heard(shop, run_id))
+            grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
+            outcome = await shop.ended(run_id)
+            batches = [batch async for batch in slow]
+        journal.close()
+    assert outcome.output_bytes > 500_000
+    assert grown_kb < 20_000
+    told = sum(item.size_bytes if isinstance(item, Gap) else len(item.text) for b in batches for item in b)
+    assert told > 100_000
+
+
 async def test_a_run_that_is_not_there_has_no_output_to_follow(shop: Workshop) -> None:
     assert [chunk async for chunk in shop.runner.follow(RunId("01a20d78-f7b3-721b-bda1-c54fcb6dea4b"))] == []
 
@@ -164,6 +233,12 @@ async def test_a_script_may_close_its_descriptors(shop: Workshop) -> None:
     script = shop.script("closes_its_descriptors.sh", "echo before\nexec 0<&- 1>&- 2>&-\nsleep 0.1\nexit 5\n")
     outcome = await shop.run(script)
     assert (outcome.exit_code, outcome.output_bytes) == (5, 7)
+
+
+async def _heard(shop: Workshop, run_id: RunId) -> None:
+    """Listen to a run to its end."""
+    async for _ in shop.runner.lines(run_id, 0):
+        await asyncio.sleep(0)
 
 
 def _files_with(root: Path, text: bytes) -> list[Path]:

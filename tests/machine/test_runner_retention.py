@@ -22,6 +22,10 @@ def keep(state: Path, *, days_old: float, size: int, ending: str = "log") -> Run
     return run_id
 
 
+def minute_of_a_day() -> float:
+    return 1 / 1440
+
+
 def kept(state: Path) -> list[str]:
     return sorted(path.stem for path in (state / "output").rglob("*") if path.is_file())
 
@@ -43,6 +47,32 @@ def test_the_oldest_go_until_the_rest_fits(tmp_path: Path) -> None:
     made = [keep(tmp_path, days_old=days, size=400) for days in (5, 4, 3, 2, 0)]
     assert prune(tmp_path, keep_bytes=1000) == retention.Pruned(3, 1200)
     assert kept(tmp_path) == sorted(made[3:])
+
+
+def test_within_a_day_the_oldest_go_first_whatever_their_files_are(tmp_path: Path) -> None:
+    minute = minute_of_a_day()
+    ages = [0.001, 0.9, 0.5, 0.5 + minute / 1000, 0.2, 0.9 + minute]
+    made = {age: keep(tmp_path, days_old=age, size=100, ending="log") for age in ages}
+    keep(tmp_path, days_old=0.95, size=50, ending="result")
+    assert prune(tmp_path, keep_bytes=350) == retention.Pruned(4, 350)
+    assert kept(tmp_path) == sorted(made[age] for age in (0.001, 0.2, 0.5))
+
+
+def test_a_run_that_begins_meanwhile_is_not_touched(tmp_path: Path) -> None:
+    begun = keep(tmp_path, days_old=-minute_of_a_day(), size=5000)
+    assert prune(tmp_path, keep_bytes=0) == retention.Pruned(0, 0)
+    assert kept(tmp_path) == [begun]
+
+
+def test_what_cannot_be_removed_is_said_once_and_keeps_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for days_old in (41, 42):
+        stuck = run_ids()(NOW_MS - days_old * DAY_MS)
+        (tmp_path / "output" / store.day_of(stuck) / f"{stuck}.log").mkdir(parents=True)
+    keep(tmp_path, days_old=40, size=10)
+    assert prune(tmp_path) == retention.Pruned(1, 10)
+    assert len(caplog.messages) == 1
 
 
 def test_results_count_as_well(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest_asyncio
 from schedd.fire import Outcome, Reason, Status
 from schedd.host.clock import SystemClock
 from schedd.runner import environment
+from schedd.runner.output import OutputPolicy
 from schedd.runner.runner import Runner
 from schedd.runner.starts import PLAIN
 from tests.machine.running import Workshop, children, descriptors, workshop
@@ -308,7 +309,7 @@ async def test_peak_memory_is_told_only_when_it_is_the_runs_own(shop: Workshop) 
 
 async def test_settings_can_change_between_runs(shop: Workshop) -> None:
     script = shop.script("prints.sh", "echo abcdefgh\nexit 1\n")
-    _adopt(shop.runner, output_head_bytes=2, output_tail_bytes=2)
+    _adopt(shop.runner, output=OutputPolicy(head_bytes=2, tail_bytes=2))
     run_id = shop.start(script)
     await shop.ended(run_id)
     assert await shop.runner.output(run_id) == "ab\n… 5 bytes left out …\nh\n".encode()
@@ -350,9 +351,7 @@ def _refused(outcome: Outcome) -> str:
 def _adopt(runner: Runner, **changed: Any) -> None:
     settings = {
         "grace_s": 1.0,
-        "output_head_bytes": 100,
-        "output_tail_bytes": 100,
-        "redact": (),
+        "output": OutputPolicy(head_bytes=100, tail_bytes=100),
         "means": PLAIN,
     }
     runner.adopt(**{**settings, **changed})

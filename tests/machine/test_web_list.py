@@ -1,14 +1,18 @@
 """`GET /list`: every field of the contract, and how it follows the daemon."""
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
-from schedd.fire import Outcome, Status
+from schedd.fire import Fire, Kind, Outcome, RunId, Status
+from schedd.planner.locks import Holder
+from schedd.planner.view import LockView, Pace
 from schedd.schedule import Catchup, Retry
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
 from tests.api import INSTANT, SCHEDULES, serving
 from tests.fake_control import NOW_MS, entry
+from tests.pure.calendars import closing, observed
 
 CONTRACT = {
     "scriptPath": str,
@@ -33,6 +37,7 @@ OURS = {
     "tags",
     "words",
     "overlap",
+    "calendar",
     "catchup",
     "catchupWithinMs",
     "deadlineMs",
@@ -42,6 +47,8 @@ OURS = {
     "running",
     "held",
     "nextFires",
+    "lock",
+    "cadence",
     "sha256",
     "warnings",
 }
@@ -162,6 +169,28 @@ async def test_policies_are_those_of_the_header(tmp_path: Path) -> None:
     assert [careful[key] for key in keys] == ["last", 7_200_000, 300_000, 600_000, retry]
 
 
+async def test_a_calendar_is_named_and_what_it_closes_is_no_next_fire(tmp_path: Path) -> None:
+    today = closing([date(2026, 11, 24)])
+    timetable = Timetable.parse("0 */6 * * *", "UTC", observance=observed(today, "skip"))
+    async with serving(tmp_path) as api:
+        api.control.register("a.py", timetable=timetable)
+        api.control.register("b.py")
+        closed, plain = (await api.list())["schedules"]
+    assert (closed["calendar"], plain["calendar"]) == ({"file": "test.txt", "how": "skip"}, None)
+    assert closed["nextFires"][0] == closed["nextFire"] == "2026-11-25T00:00:00.000Z"
+    assert closed["words"].endswith(", not when it is in test.txt")
+
+
+async def test_after_a_pause_too_the_next_fire_is_an_open_slot(tmp_path: Path) -> None:
+    tomorrow = closing([date(2026, 11, 25)])
+    timetable = Timetable.parse("0 */6 * * *", "UTC", observance=observed(tomorrow, "skip"))
+    async with serving(tmp_path) as api:
+        api.control.register("a.py", timetable=timetable)
+        await api.control.pause("a.py", note=None, until_ms=NOW_MS + 86_400_000, by="x")
+        (item,) = (await api.list())["schedules"]
+    assert item["nextFire"] == "2026-11-26T00:00:00.000Z"
+
+
 async def test_what_waits_is_counted_apart_from_what_runs(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         api.control.register("a.py")
@@ -242,3 +271,46 @@ async def test_words_of_tokens_in_what_is_for_everybody_are_replaced(tmp_path: P
     assert (first["name"], first["description"]) == ("with [redacted]", "needs [redacted]")
     assert (first["tags"], first["scriptRel"]) == (["[redacted]", "x"], "s3cret.sh")
     assert second["name"] == "s3cret-2"
+
+
+async def test_a_lock_shows_who_has_it_and_who_waits(tmp_path: Path) -> None:
+    has, waits = (Fire(RunId(name), f"{name}.py", "@daily", Kind.SCHEDULE, Slot(0)) for name in ("b", "c"))
+    lock = LockView(
+        name="database",
+        slots=1,
+        taken=1,
+        holders=(Holder(has, NOW_MS),),
+        waiting=1,
+        waiters=(waits,),
+    )
+    async with serving(tmp_path) as api:
+        api.control.register("a.py")
+        api.control.register("plain.py")
+        api.control.seen["a.py"] = {"lock": lock, "cautions": ("@lock database:3 counts as database:1",)}
+        item, plain = (await api.list())["schedules"]
+    assert item["lock"] == {
+        "name": "database",
+        "slots": 1,
+        "taken": 1,
+        "holders": [{"scriptPath": "b.py", "runId": "b", "since": "2026-11-24T10:00:00.123Z"}],
+        "waiting": 1,
+        "waiters": [{"scriptPath": "c.py", "runId": "c"}],
+    }
+    assert item["warnings"] == ["@lock database:3 counts as database:1"]
+    assert plain["lock"] is None
+
+
+async def test_a_script_whose_runs_outlast_its_interval_has_its_cadence_and_a_warning(tmp_path: Path) -> None:
+    pace = Pace(since=Slot(NOW_MS // 1000), slots=145, span_s=86_400, ran=48, p50_ms=1_620_000)
+    async with serving(tmp_path) as api:
+        api.control.register("a.py", expression="*/10 * * * *")
+        api.control.seen["a.py"] = {"pace": pace}
+        (item,) = (await api.list())["schedules"]
+    assert item["cadence"] == {
+        "slotsPerDay": 144,
+        "ranPerDay": 48,
+        "p50Ms": 1_620_000,
+        "since": "2026-11-24T10:00:00.000Z",
+    }
+    (warning,) = item["warnings"]
+    assert warning.startswith("its runs outlast its interval: every 10 min, really 48 a day")

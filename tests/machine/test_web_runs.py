@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from schedd.fire import Kind, Outcome, RunId, Status
+from schedd.planner.view import Awaited, Wait
 from schedd.timetable.instant import Slot
 from tests.api import RUNS, Api, is_error, serving
 from tests.fake_control import NOW_MS, entry
@@ -38,6 +39,7 @@ async def test_runs_in_flight_are_listed_with_held_fires(tmp_path: Path) -> None
         "slot": None,
         "attempt": 1,
         "due": None,
+        "waitsFor": None,
         "startedAt": "2026-11-24T10:00:00.123Z",
         "pid": 77,
         "timeoutMs": 0,
@@ -55,6 +57,17 @@ async def test_what_waits_says_why_it_is_there_and_until_when(tmp_path: Path) ->
     at = "2026-11-24T08:00:00.000Z"
     assert [first[k] for k in keys] == ["held", "retry", at, 2, "2026-11-24T10:01:00.123Z", None, None]
     assert [second[k] for k in keys] == ["held", "catchup", at, 1, None, None, None]
+
+
+async def test_what_waits_for_a_lock_says_who_has_it(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        waiter, holder = await started(api), await started(api, "b.py")
+        fire = next(view.fire for view in api.control.runs() if view.fire.run_id == holder)
+        api.control.hold(waiter, wait=Wait(Awaited.LOCK, "database", fire))
+        api.control.hold(holder, wait=Wait(Awaited.PLACE))
+        first, second = (await api.get(RUNS)).body["runs"]
+    assert first["waitsFor"] == {"what": "lock", "lock": "database", "scriptPath": "b.py", "runId": holder}
+    assert second["waitsFor"] == {"what": "place", "lock": None, "scriptPath": None, "runId": None}
 
 
 async def test_however_many_wait_the_list_is_bounded_and_counts_them_all(tmp_path: Path) -> None:
@@ -202,7 +215,7 @@ async def test_following_a_run_that_ended_gives_its_output(tmp_path: Path) -> No
 async def test_a_follower_that_left_is_noticed_though_the_run_is_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("schedd.web.runs.LOOK_S", 0.01)
+    monkeypatch.setattr("schedd.web.live.LOOK_S", 0.01)
     async with serving(tmp_path) as api, asyncio.timeout(2):
         run_id = await started(api)
         with contextlib.suppress(TimeoutError):

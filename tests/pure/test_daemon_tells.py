@@ -10,12 +10,16 @@ from schedd.host.clock import SystemClock
 from schedd.host.identity import run_ids
 from schedd.host.systemd import Notifier
 from schedd.ledger import facts
+from schedd.planner.actions import KeptUp, Lagging
 from schedd.planner.planner import Planner
 from schedd.planner.quiet import ITS_END
-from schedd.planner.view import Pause
+from schedd.planner.view import Pace, Pause
+from schedd.schedule import Lock
+from schedd.scripts import catalogue
 from schedd.scripts.directives import Problem
+from schedd.timetable.instant import Slot
 from tests.fake_ledger import MemoryLedger
-from tests.pure.making import T0_MS
+from tests.pure.making import T0_MS, schedule
 
 
 def test_a_warning_about_a_script_is_logged_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
@@ -29,6 +33,32 @@ def test_a_thousand_warnings_are_a_hundred_lines_and_a_number(caplog: pytest.Log
     record.tell_warnings([Problem(f"{n}.sh", "odd", 1) for n in range(1000)])
     assert len(caplog.messages) == 101
     assert caplog.messages[-1] == "and 900 more; `schedd check` shows all"
+
+
+PACE = Pace(since=Slot(T0_MS // 1000), slots=145, span_s=86_400, ran=48, p50_ms=1_620_000)
+LAGS = "its runs outlast its interval: every 10 min, really 48 a day"
+
+
+def test_that_runs_outlast_their_interval_is_logged_when_it_begins_and_when_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    found = {"a.sh": schedule("a.sh")}.get
+    record.tell_lagging([Lagging("a.sh", PACE, begins=True)], found)
+    record.tell_lagging([Lagging("a.sh", PACE)], found)
+    record.tell_lagging([KeptUp("a.sh")], found)
+    first, second = caplog.messages
+    assert first.startswith(f"a.sh: {LAGS}")
+    assert second == "a.sh: its runs no longer outlast its interval"
+
+
+def test_a_reload_warns_of_schedules_that_lag_and_of_locks_that_are_disagreed_about() -> None:
+    schedules = (schedule("a.sh", lock=Lock("db", 2)), schedule("b.sh", lock=Lock("db")))
+    diff = catalogue.compare({}, catalogue.Scan(schedules=schedules))
+    warnings = record.report_of(diff, (), dry_run=True, lagging={"b.sh": PACE, "gone.sh": PACE}).warnings
+    assert [warning.path for warning in warnings] == ["a.sh", "b.sh"]
+    assert warnings[0].reason == "@lock db:2 counts as db:1, as b.sh has it"
+    assert warnings[1].reason.startswith(LAGS)
 
 
 @pytest.mark.parametrize(

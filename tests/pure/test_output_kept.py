@@ -5,7 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedd.runner.output import Follower, HeadAndTail, left_out
+from schedd.runner.audience import Follower
+from schedd.runner.output import HeadAndTail, left_out
 
 CHUNKS = st.lists(st.binary(max_size=40), max_size=20)
 ROOM = st.integers(min_value=0, max_value=60)
@@ -49,7 +50,7 @@ def test_the_line_between_stands_on_a_line_of_its_own() -> None:
     assert (
         kept([b"ab", b"c" * 1_234_567, b"yz"], 2, 2).kept() == "ab\n… 1,234,567 bytes left out …\nyz".encode()
     )
-    assert kept([b"a\n", b"c" * 10, b"yz"], 2, 2).kept() == "a\n… 10 bytes left out …\nyz".encode()
+    assert kept([b"a\n", b"c" * 10, b"yz"], 2, 2).kept() == "a\n\n… 10 bytes left out …\nyz".encode()
 
 
 def test_memory_stays_bounded_whatever_the_chunks() -> None:
@@ -75,7 +76,7 @@ def test_a_follower_gets_each_byte_or_its_count(steps: list[bytes | None], room_
     fed, got, missed = b"", b"", 0
     for step in [*steps, None]:
         if step is not None:
-            follower.feed(step)
+            follower.feed(step, 0)
             fed += step
             continue
         taken = follower.take()

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedd.runner.output import Redactor
+from schedd.runner.redaction import Redaction, Redactor
 from schedd.runner.result import normalised
 from schedd.runner.store import RESULT_BYTES
 
-NOTHING_SECRET = Redactor([])
+NOTHING_SECRET = Redactor(Redaction())
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -71,5 +71,5 @@ def test_a_marked_string_must_fit_too() -> None:
 
 
 def test_a_secret_number_makes_the_rest_a_string() -> None:
-    result = kept(b'{"pin": 4711}', Redactor([b"4711"]))
+    result = kept(b'{"pin": 4711}', Redactor(Redaction(["4711"])))
     assert json.loads(result or "") == {"$string": '{"pin": [redacted]}'}
