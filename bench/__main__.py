@@ -3,22 +3,19 @@
 import os
 import platform
 from datetime import UTC, datetime
-from pathlib import Path
 
-from bench import ledger, starts, wheel
+from bench import ledger, results, runs, starts, wheel
 from bench.row import Row
-
-RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
     """Run all measurements, show them as they come, and keep them."""
     found: list[Row] = []
-    for part in (wheel, ledger, starts):
+    for part in (wheel, ledger, runs, starts):
         for row in part.rows():
             print(f"{row.part:8}  {row.what:60}  {row.figure}")
             found.append(row)
-    RESULTS.write_text(table(found))
+    results.keep(table(found))
 
 
 def table(found: list[Row]) -> str:

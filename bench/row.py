@@ -31,6 +31,6 @@ def _once(work: Callable[[], object]) -> float:
 def shown(duration_s: float) -> str:
     """Write a duration with three digits, in the unit that suits it."""
     for unit, factor in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
-        if duration_s * factor >= 1 or unit == "µs":
+        if duration_s * factor >= 0.9995 or unit == "µs":  # 1 s, not 1e+03 ms
             return f"{duration_s * factor:.3g} {unit}"
     raise AssertionError
