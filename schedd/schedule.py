@@ -226,7 +226,7 @@ class Schedule:
 
     @property
     def vm_cache_key(self) -> str:
-        """Name the script's compiled code: `<subdomain>:<relative path>`; the subdomain is its top directory."""
+        """Name the script's compiled code: `<top directory>:<relative path>`."""
         top, below, _ = self.script.partition("/")
         return f"{top if below else 'default'}:{self.script}"
 

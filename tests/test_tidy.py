@@ -33,7 +33,10 @@ CLOCKS = frozenset({"time", "time_ns", "monotonic", "monotonic_ns", "perf_counte
 CLOCKS_OF_DATES = frozenset({"now", "utcnow", "today"})
 MAY_CATCH_ALL = (
     "schedd/daemon/",
-    "schedd/runner/languages/python_script.py",  # in the script's own process: what it raises is its result
+    # In the script's own process: what it raises is its result.
+    "schedd/runner/languages/python_script.py",
+    "schedd/runner/languages/python_ending.py",
+    "schedd/runner/languages/python_nursery.py",
 )
 FLOORS = ("pure", "shell", "machine", "whole")
 

@@ -23,3 +23,5 @@ class Tools:
     """The configured interpreter for `.py`; None = the host's."""
     node: str | None = None
     """The configured Node.js; None = that of the extra `schedd[node]`, else the one on PATH."""
+    node_cache: str = ""
+    """A directory for what Node.js compiles, whose parent is there when scripts run; empty = none is kept."""

@@ -61,9 +61,7 @@ SUPPORTED = (
 )
 """The directives that mean something to this version, in the order of the documentation."""
 
-UNSUPPORTED = (
-    "notify",
-)
+UNSUPPORTED = ("notify",)
 """Reserved names: a script that relies on one is refused rather than run without it."""
 
 REPEATABLE = frozenset({"env", "token", "tag", "expect"})

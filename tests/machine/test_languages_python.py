@@ -234,6 +234,13 @@ async def test_options_in_a_shebang_are_pythons(shop: Workshop, shebang: str, ex
     assert outcome.result == f'"{expected}"', outcome
 
 
+async def test_a_shebang_with_an_open_quote_is_an_error_that_says_so(shop: Workshop) -> None:
+    outcome = await shop.run(shop.script("quotes.py", "#!/usr/bin/python3 -X 'dev\n"))
+    assert (outcome.status, outcome.reason) == (Status.ERROR, Reason.SPAWN)
+    assert outcome.error is not None
+    assert "the #! line has a quote that is not closed" in outcome.error
+
+
 async def test_isolated_means_without_the_scripts_directory(shop: Workshop) -> None:
     text = "#!/usr/bin/python3 -I\nimport sys, os\ndef main(): return os.path.dirname(__file__) in sys.path\n"
     assert (await shop.run(shop.script("is_isolated.py", text))).result == "false"

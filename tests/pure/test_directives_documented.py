@@ -8,9 +8,9 @@ import pytest
 
 from schedd.schedule import Catchup, FileStamp, Overlap, Schedule
 from schedd.scripts import expectations, limits, values
+from schedd.scripts.calendars.shelf import Shelf
 from schedd.scripts.directives import HEADER_BYTES, REPEATABLE, SUPPORTED, UNSUPPORTED, read_header
 from schedd.scripts.intake import MOST_BYTES
-from schedd.scripts.calendars.shelf import Shelf
 from schedd.scripts.registration import Defaults, Registrar, Source
 from schedd.scripts.values import LONGEST_RETRY_MS, LONGEST_TIMEOUT_MS, MOST_RETRIES, MOST_RUNS
 from schedd.timetable import duration, jitter

@@ -15,6 +15,7 @@ from schedd.planner.planner import Planner
 from schedd.runner.launch import Launch
 from schedd.schedule import Schedule
 from schedd.scripts.catalogue import Scan
+from schedd.web.meters import Meters
 from tests.fake_runner import Play, ScriptedRunner
 from tests.fakes import LoopClock
 
@@ -29,6 +30,9 @@ class PaperScanner:
 
     def scan(self) -> Scan:
         return Scan(schedules=tuple(self.schedules))
+
+    def observance(self, told: str) -> None:
+        return None
 
     def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
         return None
@@ -78,6 +82,7 @@ class Simulation:
             runner=self.runner,
             scanner=self.scanner,
             notifier=Notifier(),
+            meters=Meters(),
             inbox=self.inbox,
             end_orphans=self.orphans.intersection,
             prune=lambda _: None,

@@ -7,12 +7,11 @@ cannot stand behind (`-m`, `-i`, `-x`, …) get a plain `python script.py`.
 """
 
 import os
-import shlex
 import shutil
 import sys
 
 from schedd.runner.command import CannotStartError, Tools
-from schedd.runner.languages import program, python_main
+from schedd.runner.languages import program, python_main, shebang
 from schedd.runner.languages.shebang import Shebang
 
 LAUNCHER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "python_launcher.py")
@@ -21,6 +20,9 @@ ANY_PYTHON = frozenset({"python", "python3"})
 """Names that ask for Python, not for one of them."""
 
 HOST_PYTHON = "/usr/bin/python3"
+
+WARM_BYTES = 256 * 1024
+"""Larger scripts are compiled in their own process, where nobody waits for it."""
 
 _FLAGS = frozenset("bBdEIOPqRsSuvWX")
 _FLAGS_WITH_VALUE = frozenset("WX")
@@ -44,10 +46,20 @@ def interpreter(path: str, line: Shebang | None, tools: Tools, search: str) -> s
 
 def command(path: str, executable: str, line: Shebang | None, source: bytes) -> tuple[str, ...]:
     """Return the command line for a Python script and its interpreter."""
-    options = _options(line)
+    options = _options(line, path)
     if not launchable(options) or os.path.basename(executable).startswith("python2"):
         return (executable, *options, path)
     return (executable, *options, LAUNCHER, python_main.decide(source), path)
+
+
+def warm(argv: tuple[str, ...], *, size_bytes: int) -> str | None:
+    """Return how a nursery runs a script of this size and with this command line; None when it does not.
+
+    A nursery is an interpreter without options. PyPy's memory is not made for being forked.
+    """
+    if len(argv) != 4 or argv[1] != LAUNCHER or size_bytes > WARM_BYTES:
+        return None
+    return None if os.path.basename(argv[0]).startswith("pypy") else argv[2]
 
 
 def launchable(options: list[str]) -> bool:
@@ -66,7 +78,7 @@ def launchable(options: list[str]) -> bool:
     return True
 
 
-def _options(line: Shebang | None) -> list[str]:
+def _options(line: Shebang | None, path: str) -> list[str]:
     if line is None or not line.name.startswith(("python", "pypy")):
         return []
-    return [word for argument in line.arguments for word in shlex.split(argument)]
+    return shebang.options(line, path)

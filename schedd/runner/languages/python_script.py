@@ -15,9 +15,14 @@ import sys
 TYPE_CHECKING = False  # importing typing would cost milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    Prepared = tuple[ModuleType, str]
 
 HERE = os.path.dirname(__file__)
-OWN_FILES = (__file__, os.path.join(HERE, "python_launcher.py"))
+LAUNCHER = os.path.join(HERE, "python_launcher.py")
+OWN_FILES = (__file__, LAUNCHER)
 
 MAX_DEPTH = 100
 """What is nested deeper than this, or holds itself, becomes its string."""
@@ -28,9 +33,41 @@ GENERATORS = 0x20 | 0x200
 WORDS = {None: "null", True: "true", False: "false"}
 
 
-def run(how: str, path: str) -> None:
-    """Run the script; `how` says whether its `main()` is to be called."""
-    result_path = os.environ.get("SCHEDD_RESULT", "")
+def run(
+    how: str, path: str, prepared: "Prepared | None" = None, code: "Any" = None, ending: "Any" = None
+) -> None:
+    """Run the script; `how` says whether its `main()` is to be called.
+
+    A nursery brings what it prepared (the module, and where results go), perhaps what the script compiles to,
+    and an `ending` that is to know how it ended.
+    """
+    module, result_path = prepared or (prepare(path), os.environ.get("SCHEDD_RESULT", ""))
+    if prepared is None and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+        sys.path[0] = place_of(path)
+    names = module.__dict__
+    try:
+        if code is None:
+            with open(path, "rb") as file:
+                source = file.read()
+            code = compile(source, path, "exec", dont_inherit=True)
+            how = decided(source) if how == "ask" else how
+        exec(code, names)  # noqa: S102
+        main = names.get("main")
+        if how == "call" and callable(main):
+            value = called(main)
+            if value is not None:
+                write(result_path, as_json(value))
+    finally:
+        error = sys.exc_info()[1]
+        if ending is not None:
+            ending.note(error)
+        if error is not None:
+            uncaught(error, result_path + ".error")
+        del error
+
+
+def prepare(path: str) -> "ModuleType":
+    """Make the script's `__main__`, and have the interpreter look as if it had been started with it."""
     module = type(sys)("__main__")
     module.__dict__.update(
         __file__=path,
@@ -41,30 +78,24 @@ def run(how: str, path: str) -> None:
     )
     sys.modules["__main__"] = module
     sys.argv[:] = [path]
-    if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
-        sys.path[0] = os.path.dirname(os.path.realpath(path))
+    words = getattr(sys, "orig_argv", [path])
+    words[words.index(LAUNCHER) if LAUNCHER in words else -1 :] = [path]
     getattr(sys.stdout, "reconfigure", dict)(line_buffering=True)
-    try:
-        with open(path, "rb") as file:
-            source = file.read()
-        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
-        main = module.__dict__.get("main")
-        if how == "leave" or not callable(main) or (how == "ask" and decided(source) != "call"):
-            return
-        value = called(main)
-        if value is not None:
-            write(result_path, as_json(value))
-    finally:
-        uncaught(sys.exc_info()[1], result_path + ".error")
+    return module
 
 
-def decided(source: bytes) -> object:
+def place_of(path: str) -> str:
+    """Return where a script's own modules are looked for."""
+    return os.path.dirname(os.path.realpath(path))
+
+
+def decided(source: bytes) -> str:
     """Ask python_main.py, as the daemon could not: only this interpreter can read the script."""
     path = os.path.join(HERE, "python_main.py")
     names = {"__name__": "python_main"}  # type: dict[str, object]
     with open(path, "rb") as file:
         exec(compile(file.read(), path, "exec"), names)  # noqa: S102
-    return names["decide"](source)  # type: ignore[operator]
+    return names["decide"](source)  # type: ignore[operator, no-any-return]
 
 
 def called(main: "Callable[[], object]") -> object:
@@ -89,9 +120,9 @@ def called(main: "Callable[[], object]") -> object:
     return asyncio.run(value)  # type: ignore[arg-type]
 
 
-def uncaught(error: "BaseException | None", path: str) -> None:
+def uncaught(error: BaseException, path: str) -> None:
     """Note what ended the script, and let the interpreter print it without the launcher's own frames."""
-    if error is None or isinstance(error, SystemExit):
+    if isinstance(error, SystemExit):
         return
     kind = type(error)
     prefix = "" if kind.__module__ in {"builtins", "__main__"} else kind.__module__ + "."

@@ -8,6 +8,8 @@ import os
 import shlex
 from dataclasses import dataclass
 
+from schedd.runner.command import CannotStartError
+
 LINE_BYTES = 255
 """The kernel reads no further (BINPRM_BUF_SIZE)."""
 
@@ -44,6 +46,18 @@ def parse(source: bytes) -> Shebang | None:
     if found is not None:
         return Shebang(found[0], tuple(found[1:]), by_env=True, windows=windows)
     return Shebang(program, (rest,) if rest else (), by_env=False, windows=windows)
+
+
+def options(line: Shebang, path: str) -> list[str]:
+    """Return the options that the line of the script at `path` gives to its interpreter, one by one.
+
+    Raises CannotStartError for a quote that is not closed.
+    """
+    try:
+        return [word for argument in line.arguments for word in shlex.split(argument)]
+    except ValueError:
+        given = " ".join(line.arguments)
+        raise CannotStartError(f"{path}:1: the #! line has a quote that is not closed: {given}") from None
 
 
 def _by_env(rest: str) -> list[str] | None:
