@@ -16,6 +16,8 @@ from schedd.cli.where import Target
 from schedd.errors import ScheddError, UnreachableError
 
 API = "/api/v1/exec"
+OUTSIDE = frozenset({"/readyz"})
+"""Paths that probes know, which do not lie below the API."""
 CONNECT_S = 5.0
 ANSWER_S = 60.0
 """How long a look may take: a search through rotated fires logs reads at most 32 MiB a request."""
@@ -102,7 +104,12 @@ class Client:
         base = self._target.url or "http://localhost"
         # A redirect would carry the token to whoever it names.
         return self._session.request(
-            method, f"{base}{API}{path}", params=params, json=body, timeout=timeout, allow_redirects=False
+            method,
+            f"{base}{'' if path in OUTSIDE else API}{path}",
+            params=params,
+            json=body,
+            timeout=timeout,
+            allow_redirects=False,
         )
 
     def _unreachable(self, problem: Exception) -> UnreachableError:

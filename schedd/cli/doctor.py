@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -60,26 +60,39 @@ def doctor_verb(
     return EXIT_FAILED if checkup.verdict(found) is Level.BAD else 0
 
 
-def _daemon(settings: Config) -> Finding:
+def _all(settings: Config) -> Iterator[Finding]:
+    yield from _daemon(settings)
+    yield from checkup.examine(settings)
+
+
+def _daemon(settings: Config) -> Iterator[Finding]:
     """Ask the daemon itself, over the socket of this configuration."""
     if settings.socket is None:
-        return Finding("daemon", Level.ODD, "there is no socket to ask it over", 'set socket = "…/api.sock"')
+        yield Finding("daemon", Level.ODD, "there is no socket to ask it over", 'set socket = "…/api.sock"')
+        return
     target = where.Target(socket=settings.socket, url=None, token=None)
     try:
         answer: dict[str, Any] = client.ask(target, "GET", "/health", has="phase")
+        text = f"schedd {answer['version']}, {answer['phase']} since {answer['startedAt']}"
+        if not answer["ready"]:
+            yield Finding("daemon", Level.BAD, f"{text}, not ready", "journalctl -u schedd -p warning -e")
+            return
+        yield Finding("daemon", Level.FINE, text)
+        yield _limits(client.ask(target, "GET", "/readyz", has="limits")["limits"])
     except UnreachableError as error:
-        return Finding("daemon", Level.BAD, str(error), "systemctl start schedd; journalctl -u schedd -e")
+        yield Finding("daemon", Level.BAD, str(error), "systemctl start schedd; journalctl -u schedd -e")
     except ScheddError as error:
-        return Finding("daemon", Level.ODD, str(error))
-    text = f"schedd {answer['version']}, {answer['phase']} since {answer['startedAt']}"
-    if answer["ready"]:
-        return Finding("daemon", Level.FINE, text)
-    return Finding("daemon", Level.BAD, f"{text}, not ready", "journalctl -u schedd -p warning -e")
+        yield Finding("daemon", Level.ODD, str(error))
 
 
-def _all(settings: Config) -> Iterator[Finding]:
-    yield _daemon(settings)
-    yield from checkup.examine(settings)
+def _limits(kept: Mapping[str, str]) -> Finding:
+    """Say what keeps each limit of a script, as the daemon has found it."""
+    text = ", ".join(f"{name} by {how}" for name, how in kept.items())
+    weak = [name for name in ("memory", "cpu", "pids") if kept.get(name) != "cgroup"]
+    if not weak:
+        return Finding("limits", Level.FINE, text)
+    mend = "Delegate=cpu memory pids in the unit, on a host with cgroup v2"
+    return Finding("limits", Level.ODD, f"{text}: only a cgroup keeps a whole run within them", mend)
 
 
 def _show(finding: Finding) -> None:

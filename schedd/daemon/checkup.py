@@ -134,7 +134,11 @@ def _scripts(config: Config) -> Findings:
         yield Finding("scripts", Level.ODD, what, f"schedd check {config.scripts_dir}")
     if not found.problems:
         count = len(found.schedules)
-        yield Finding("scripts", Level.FINE, f"{count} scripts in {config.scripts_dir} can be run")
+        yield Finding(
+            "scripts",
+            Level.FINE,
+            f"{count} script{'' if count == 1 else 's'} in {config.scripts_dir} can be run",
+        )
 
 
 def _clock(_config: Config) -> Findings:

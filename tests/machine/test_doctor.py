@@ -50,7 +50,7 @@ def test_a_daemon_that_does_not_answer_is_bad_and_says_how_to_start_it(host: Hos
 def test_scripts_that_can_be_run_are_counted(host: Host) -> None:
     host.write("a.sh", "#!/bin/sh\n# @schedule @daily\n")
     (found,) = host.found("scripts")
-    assert (found["level"], found["what"]) == ("fine", f"1 scripts in {host.scripts} can be run")
+    assert (found["level"], found["what"]) == ("fine", f"1 script in {host.scripts} can be run")
 
 
 @pytest.mark.parametrize(

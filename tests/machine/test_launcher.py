@@ -27,6 +27,7 @@ class Bench:
         loop = asyncio.get_running_loop()
         self.null_fd = os.open(os.devnull, os.O_RDONLY)
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        process.shed_ignored_signals()  # as a runner does: nohup would have it otherwise
         self.launcher = Launcher(loop, cold=process.Cold(loop, stdin_fd=self.null_fd, soft_nofile=soft))
 
     async def run(self, *argv: str, **asked: Any) -> tuple[Exit, str]:
