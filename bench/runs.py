@@ -31,7 +31,7 @@ ROUNDS = 300
 FIRST_ROUNDS = 5
 """Not counted: nurseries start, files are read for the first time."""
 
-PAUSE_S = 0.15
+PAUSE_S = 0.05
 """Before each run, since runs do not follow on each other's heels: what is made in advance has been made."""
 
 PYTHON = "/usr/bin/python3"

@@ -43,6 +43,7 @@ def now(
         up_since_s=daemon.started_ms / 1000,
         next_fire_s=next_fire_s,
         last_success_s=last_success_s,
+        overrunning=tuple(planner.lagging()),
         ledger_queued=ledger.queued_lines,
         ledger_lost=ledger.lost_lines,
         ledger_writes=ledger.writes,

@@ -171,3 +171,18 @@ async def gone(pid: int) -> None:
     finally:
         asyncio.get_running_loop().remove_reader(pidfd)
         os.close(pidfd)
+
+
+async def spare_of(nursery: int) -> int:
+    """Wait until a nursery that has nothing to do has made a fork in advance; return its pid."""
+    for _ in range(1000):
+        await asyncio.sleep(0.03)
+        if forks := forks_of(nursery):
+            return forks[-1]
+    raise AssertionError("no fork was made in advance")
+
+
+def forks_of(pid: int) -> list[int]:
+    """The children of another process."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]

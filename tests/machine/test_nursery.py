@@ -15,7 +15,7 @@ from schedd.fire import Reason, Status
 from schedd.runner.output import OutputPolicy
 from schedd.runner.starts import Means
 from schedd.schedule import Mode
-from tests.machine.running import Workshop, alive, children, descriptors, gone, workshop
+from tests.machine.running import Workshop, alive, children, descriptors, gone, spare_of, workshop
 
 PYTHON = "/usr/bin/python3"
 TELLS_ITS_PARENT = "import os\ndef main():\n    return os.getppid()\n"
@@ -177,6 +177,22 @@ async def test_a_run_whose_nursery_died_is_ended_and_told_as_interrupted(
     assert not alive(pid)
     assert "it is started again" in caplog.text
     assert await parent(shop) not in {nursery, os.getpid()}
+
+
+async def test_a_fork_in_advance_that_somebody_ended_is_missed_by_nobody(shop: Workshop) -> None:
+    nursery = await parent(shop)
+    spare = await spare_of(nursery)
+    os.kill(spare, signal.SIGKILL)
+    assert [await parent(shop) for _ in range(3)] == [nursery] * 3
+    assert await spare_of(nursery) != spare
+
+
+async def test_a_fork_in_advance_goes_with_its_nursery(shop: Workshop) -> None:
+    nursery = await parent(shop)
+    spare = await spare_of(nursery)
+    os.kill(nursery, signal.SIGKILL)
+    await gone(spare)
+    assert not alive(spare)
 
 
 async def test_three_deaths_in_a_minute_are_enough(shop: Workshop, caplog: pytest.LogCaptureFixture) -> None:

@@ -107,3 +107,17 @@ def _unpacked(directory: Path) -> str:
 
 def _quietly(*command: str, cwd: Path) -> None:
     subprocess.run(command, cwd=cwd, check=True, capture_output=True, timeout=120)
+
+
+def test_a_script_that_takes_longer_than_its_interval_is_exported(tmp_path: Path) -> None:
+    child = Child(tmp_path)
+    child.write("default/is_slow.sh", "#!/bin/sh\n# @schedule @every 1s\nsleep 1.6\n")
+    try:
+        child.start()
+        child.wait_for_lines(5, status="ok", within_s=60)
+        text = str(child.ask("GET", "/metrics")[1])
+        listed = child.schedules("list")["schedules"][0]
+    finally:
+        child.close()
+    assert 'schedd_schedule_overrunning{script="default/is_slow.sh"} 1.0' in text
+    assert listed["cadence"] is not None

@@ -49,6 +49,9 @@ MESSAGE_BYTES = 1 << 18
 FILES = 3
 """Descriptors that may come with an order: output, input, cgroup."""
 
+QUIET_MS = 20
+"""A fork is made in advance when nothing was to do for so long: it would compete with what is running."""
+
 SLACK_KB = 1024
 """The kernel books this process's peak on a program that a fork becomes; readings of it differ a little."""
 
@@ -156,12 +159,11 @@ class Nursery:
         """Wait for something to do, and do it; in a fork, return what it is to run."""
         if self.retired and not self.children:
             self.end()
-        ready = self.poll.poll(0)
-        if not ready and self.spare is None and self.rehearsal is not None and not self.retired:
-            job = self.lay_by()
-            if job is not None:
-                return job
-        for fd, _ in ready or self.poll.poll():
+        lacking = self.spare is None and self.rehearsal is not None and not self.retired
+        ready = self.poll.poll(QUIET_MS if lacking else None)
+        if not ready:
+            return self.lay_by()
+        for fd, _ in ready:
             if fd == self.bell:
                 self.reap()
             else:
@@ -276,6 +278,7 @@ class Nursery:
         ours.close()
         self.prepared(self.rehearsal, [1])
         self.ending.rehearse()
+        gc.freeze()
         order, files = self.receive(theirs)
         if order is None:
             os._exit(0)
