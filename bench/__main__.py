@@ -4,14 +4,14 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from bench import ledger, results, runs, starts, wheel
+from bench import burst, ledger, results, starts, wheel
 from bench.row import Row
 
 
 def main() -> None:
     """Run all measurements, show them as they come, and keep them."""
     found: list[Row] = []
-    for part in (wheel, ledger, runs, starts):
+    for part in (wheel, ledger, starts, burst):
         for row in part.rows():
             print(f"{row.part:8}  {row.what:60}  {row.figure}")
             found.append(row)

@@ -1,7 +1,7 @@
 """The scripts that are due, and when.
 
 Their slots are spread by `@jitter` over one interval, so that each second has its share: bursts are measured
-in `bench.starts`. Nine of ten are over at once, since what is under test is what a fire leaves behind.
+in `bench.burst`. Nine of ten are over at once, since what is under test is what a fire leaves behind.
 """
 
 import os

@@ -61,4 +61,6 @@ def test_how_many_may_run_at_once_changes(child: Child) -> None:
     assert child.ask("POST", "/api/v1/exec/schedules/trigger", slow)[0] == 202
     other = {"scriptPath": "default/says.sh", "wait": False}
     assert child.ask("POST", "/api/v1/exec/schedules/trigger", other)[0] == 202
-    assert [run["state"] for run in child.ask("GET", "/api/v1/exec/runs")[1]["runs"]] == ["running", "held"]
+    first, second = child.ask("GET", "/api/v1/exec/runs")[1]["runs"]
+    assert first["state"] in {"starting", "running"}
+    assert second["state"] == "held"
