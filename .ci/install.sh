@@ -61,7 +61,7 @@ make_app() {
     # Of the programs in there only one is ours, and no person activates it.
     find "$new/bin" -type f ! -name schedd -delete
     find "$new/bin" "$new/pyvenv.cfg" -type f -exec grep -IlF "$new" {} + | xargs sed -i "s|$new|$app|g"
-    "$new/bin/python" -m compileall -q -j 0 --invalidation-mode "${PYC:-timestamp}" -s "$new" -p "$app" "$new/lib"
+    "$new/bin/python" -m compileall -q -f -j 0 --invalidation-mode "${PYC:-timestamp}" -s "$new" -p "$app" "$new/lib"
 }
 
 # Node.js comes along where the host has none, or too old a one. EXTRAS= (empty) or EXTRAS=node decides it for a

@@ -12,6 +12,7 @@ next reload (a Node.js that waits for months costs 40 MiB; one that is started c
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -191,9 +192,8 @@ class _Child:
         os.close(self.answers)
         if self._process is None:
             return 0
-        if self.over and not self._why:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return self._process.wait(ENDS_WITHIN_S)
+        if self.over and not self._why and _ends_soon(self._process.pid):
+            return self._process.wait()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         return self._process.wait()
@@ -217,6 +217,17 @@ def _answer(line: bytes) -> Answer | None:
         return Answer(Word(word), str(text), *place)
     except (ValueError, TypeError):
         return None
+
+
+def _ends_soon(pid: int) -> bool:
+    """Wait for a child's end, within limits. Not by `Popen.wait`, which counts on clocks that nobody sets."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return bool(poll.poll(ENDS_WITHIN_S * 1000))
+    finally:
+        os.close(pidfd)
 
 
 def _ended(program: str, code: int) -> str:
