@@ -1,8 +1,8 @@
 """One nursery, seen from the daemon: a process that forks for each order, and what it tells of its forks.
 
-A fork of an interpreter that already runs costs a quarter of the start of a new one, and far less than
-what the script imports. It also does between fork and exec what vfork(2) has no place for: other users,
-limits, cgroups. So there are two uses of the same program (`languages/python_nursery.py`): with the interpreter of
+A fork of an interpreter that already runs costs a quarter of the start of a new one, and far less than what
+the script imports. It also does between fork and exec what vfork(2) has no place for: other users, limits,
+cgroups. So there are two uses of the same program (`languages/python_nursery.py`): with the interpreter of
 scripts, which its forks go on to run in, and with the daemon's own, as the launcher of programs.
 
 Each order takes a descriptor to print to; the reading end stays here. A fork tells of its own start, and the
