@@ -113,7 +113,8 @@ async def test_a_program_leads_a_session_and_has_all_signals_at_their_defaults(b
     _, said = await bench.run("/bin/sh", "-c", script)
     stat, pid, *signals = said.splitlines()
     assert set(stat.split()) == {pid}
-    assert [line.split()[1] for line in signals] == ["0" * 16] * 2
+    # 32 and 33 are glibc's own: nothing but the kernel's words can set them, so what is above us may have.
+    assert [int(line.split()[1], 16) & ~(0b11 << 31) for line in signals] == [0, 0]
 
 
 @pytest.mark.parametrize(
