@@ -16,6 +16,7 @@ from schedd.config import Config
 from schedd.daemon.daemon import HEARTBEAT_S, Daemon
 from schedd.daemon.front import Front
 from schedd.daemon.messages import Drain, HangUp, Message, Started
+from schedd.daemon.pruning import Pruning
 from schedd.daemon.settings import LiveScanner, Settings, preflight_of
 from schedd.daemon.watching import Watcher
 from schedd.errors import ConfigError, StateError
@@ -105,7 +106,7 @@ async def _live(
             meters=meters,
             inbox=inbox,
             end_orphans=partial(orphans.end_orphans, clock=clock, groups=keeping.groups),
-            prune=lambda keep: _prune(settings.config, clock, keep),
+            prune=_pruning(settings, clock, runner).due,
             refresh=settings.refresh,
             pressure=Pressure().read,
             watch=partial(_watch, scanner) if config.watch else None,
@@ -218,6 +219,15 @@ def means_of(config: Config) -> Means:
 
 def _watch(scanner: LiveScanner, look: Callable[[], Awaitable[None]]) -> Coroutine[object, object, None]:
     return Watcher(look=look, directories=scanner.directories, passed_over=is_ignored).run()
+
+
+def _pruning(settings: Settings, clock: SystemClock, runner: Runner) -> Pruning:
+    return Pruning(
+        clock=clock,
+        prune=lambda keep: _prune(settings.config, clock, keep),
+        written=lambda: runner.flusher.kept_bytes,
+        limit=lambda: settings.config.output_keep_bytes,
+    )
 
 
 def _prune(config: Config, clock: SystemClock, keep: Collection[RunId]) -> None:

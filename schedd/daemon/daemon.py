@@ -15,7 +15,7 @@ from schedd.config import Config
 from schedd.daemon import clockwatch, messages, record, vitals
 from schedd.daemon.clockwatch import ClockWatch
 from schedd.daemon.parts import Ledger, Runner, Scanner
-from schedd.daemon.vitals import Vitals
+from schedd.daemon.vitals import Vitals, Work
 from schedd.fire import Ended, Entry, Fire, Reason, RunId
 from schedd.host.clock import Clock
 from schedd.host.journald import Event, about
@@ -39,10 +39,11 @@ HEARTBEAT_S = 30
 class Daemon:
     """Owns the inbox and the phase; tells the planner what happens, and does what it decides.
 
-    `end_orphans` stops what a dead daemon left running, of these run ids, and returns which were found.
-    `prune` gives up old outputs, but none of these runs; both block and run in a thread. `refresh` takes over
-    what has changed in the configuration, and returns what is to be said about it. `pressure` tells how busy
-    the host is, in percent. `watch` calls what it is given whenever scripts may have changed.
+    `end_orphans` stops what a dead daemon left running, of these run ids, and returns which were found; it
+    blocks, and runs in a thread. `prune` gives up old outputs, when it is time, but none of these runs.
+    `refresh` takes over what has changed in the configuration, and returns what is to be said about it.
+    `pressure` tells how busy the host is, in percent. `watch` calls what it is given whenever scripts may
+    have changed.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Daemon:
         meters: Meters,
         inbox: "asyncio.Queue[messages.Message]",
         end_orphans: Callable[[Collection[RunId]], Collection[RunId]],
-        prune: Callable[[Collection[RunId]], None],
+        prune: Callable[[Collection[RunId]], Work | None],
         refresh: Callable[[], Awaitable[tuple[str, ...]]],
         pressure: Callable[[], float],
         watch: Callable[[Callable[[], Awaitable[None]]], Coroutine[object, object, None]] | None = None,
@@ -311,7 +312,7 @@ class Daemon:
             return
         self.phase = Phase.DRAINING
         self._notifier.stopping(self.vitals.status(draining=True))
-        log.info("draining (%s): %d runs in flight", why, self.planner.running_count)
+        record.tell_draining(why, self.planner.running_count)
         await self._carry_out(self.planner.drain(now_ms), now_ms)
         asyncio.get_running_loop().call_later(
             self.drain_s, self._inbox.put_nowait, messages.StopRuns("the drain limit is over")

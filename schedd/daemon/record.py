@@ -239,6 +239,11 @@ def tell_caught_up(decided: Iterable[actions.Action]) -> None:
         log.info(text, len(caught_up), len(set(caught_up)), extra=about(Event.MISSED))
 
 
+def tell_draining(why: str, running: int) -> None:
+    """Log that nothing is started any more, and how many runs are waited for."""
+    log.info("draining (%s): %d run%s in flight", why, running, "" if running == 1 else "s")
+
+
 def tell_failed(failure: Failure) -> None:
     """Log a script that is not registered."""
     where = failure.path if failure.line is None else f"{failure.path}:{failure.line}"

@@ -17,12 +17,13 @@ log = logging.getLogger("schedd")
 
 OVERDUE_S = 10
 """A slot undecided for longer means that the loop is stuck: the watchdog is no longer told otherwise."""
-PRUNE_EVERY_S = 3600.0
 COMPLAIN_EVERY_S = 60.0
+
+Work = Coroutine[object, object, None]
 
 
 class Vitals:
-    """Beats with the daemon's heart. `prune` gives up old outputs, but none of these runs; it blocks."""
+    """Beats with the daemon's heart. `prune` says what is to be given up, and spares these runs."""
 
     def __init__(
         self,
@@ -31,14 +32,13 @@ class Vitals:
         planner: Planner,
         ledger: Ledger,
         notifier: Notifier,
-        prune: Callable[[Collection[RunId]], None],
+        prune: Callable[[Collection[RunId]], Work | None],
     ) -> None:
         self._clock = clock
         self._planner = planner
         self._ledger = ledger
         self.notifier = notifier
         self._prune = prune
-        self._pruned_at = clock.monotonic()
         self._complained_at = -COMPLAIN_EVERY_S
 
     @property
@@ -64,13 +64,9 @@ class Vitals:
         slot = self._planner.next_slot()
         return text if slot is None else f"{text}, next at {from_slot(slot)}"
 
-    def housekeeping(self, alive: Collection[RunId]) -> Coroutine[object, object, None] | None:
+    def housekeeping(self, alive: Collection[RunId]) -> Work | None:
         """Return what is to be done now and then, if it is time."""
-        now_s = self._clock.monotonic()
-        if now_s - self._pruned_at < PRUNE_EVERY_S:
-            return None
-        self._pruned_at = now_s
-        return asyncio.to_thread(self._prune, alive)
+        return self._prune(alive)
 
     def _complain(self) -> None:
         """Say loudly, but once a minute, that what happens is not on the disk."""

@@ -37,6 +37,8 @@ class Flusher:
         """Done when these are made; those that are being made now have another."""
         self._making = False
         self._dirty: dict[Run, None] = {}
+        self.kept_bytes = 0
+        """What has been kept of all runs that are over: outputs and results."""
         self._waiting: asyncio.TimerHandle | None = None
         self._flushing = False
         self._complained_s = loop.time() - COMPLAIN_EVERY_S
@@ -96,6 +98,7 @@ class Flusher:
     def _keep(self, run: Run, then: Callable[[result.Found], None], found: result.Found | None) -> None:
         """Write all that stays of a run; what could not be read in time is read again, to be tidied."""
         pieces = [run.piece(whole=True)] if run.output_bytes else []
+        self.kept_bytes += sum(piece.size_bytes for piece in pieces) + _size_bytes(found)
         find = _finding(run) if found is None else lambda: found
         kept = self._send(partial(_keep, pieces, find), sum(piece.size_bytes for piece in pieces))
         kept.add_done_callback(lambda _: then(found or result.NOTHING))
@@ -149,6 +152,10 @@ class Flusher:
 
 def _finding(run: Run) -> Callable[[], result.Found]:
     return partial(result.find, run.place, run.redactor, returns=run.returns, uid=run.returns_uid)
+
+
+def _size_bytes(found: result.Found | None) -> int:
+    return 0 if found is None or found.returned is None else len(found.returned.encode())
 
 
 def _write(pieces: Iterable[store.Piece]) -> Iterator[str]:

@@ -75,7 +75,7 @@ class Runner:
         self._started = started
         self._state_dir = os.path.abspath(state_dir)
         self._loop = asyncio.get_running_loop()
-        self._flusher = Flusher(self._loop)
+        self.flusher = Flusher(self._loop)
         self._leftovers = leftovers.Leftovers(self._loop, clock)
         self._looking = Threads(1, "runner-plan")
         self._expectations = expect.Expectations(self._loop)
@@ -177,7 +177,7 @@ class Runner:
             for run in tuple(self._runs.values()):
                 self._abandon(run)
         self._turns.close()
-        self._flusher.close()
+        self.flusher.close()
         self._looking.shutdown()
         self._expectations.close()
         self.journaling.close()
@@ -207,7 +207,7 @@ class Runner:
         if not run.housed:
             run.housed = True
             if missing := self._starts.house(run, run.plan.identity):
-                made = self._flusher.make(missing)
+                made = self.flusher.make(missing)
                 made.add_done_callback(lambda _: self._turns.go_on(run))
                 return
         self._spawn(run, run.plan)
@@ -310,7 +310,7 @@ class Runner:
         chunk = child.read(run.redactor.block_bytes)
         if chunk:
             run.take(chunk, self._clock.now_ms())
-            self._flusher.touch(run)
+            self.flusher.touch(run)
         elif chunk is not None:
             self._close_output(child)
 
@@ -338,7 +338,7 @@ class Runner:
         run.take_rest(child, run.ended_ms)
         self._close_output(child)
         if run.output_bytes or run.may_have_result():
-            self._flusher.conclude(run, partial(self._concluded, run))
+            self.flusher.conclude(run, partial(self._concluded, run))
         else:
             self._concluded(run, NOTHING)
 
@@ -391,7 +391,7 @@ class Runner:
 
     def _report(self, run: Run, how: Outcome) -> None:
         run.close()
-        self._flusher.forget(run)
+        self.flusher.forget(run)
         del self._runs[run.launch.fire.run_id]
         if not self._runs:
             self._idle.set()

@@ -44,6 +44,15 @@ async def test_bytes_stay_bytes(shop: Workshop) -> None:
     assert await output_of(shop, r"printf '\000\377\351 no newline'") == b"\0\xff\xe9 no newline"
 
 
+async def test_what_is_kept_of_ended_runs_is_counted_as_it_is_on_the_disk(shop: Workshop) -> None:
+    texts = ("head -c 300000 /dev/zero\n", "echo words\n", ":\n", 'echo [1] >"$SCHEDD_RESULT"\n')
+    for number, text in enumerate(texts):
+        await shop.run(shop.script(f"{number}.sh", text))
+    files = [path.stat().st_size for path in (shop.state / "output").rglob("*") if path.is_file()]
+    assert len(files) == 3
+    assert shop.runner.flusher.kept_bytes == sum(files) < 300_000
+
+
 async def test_a_silent_run_leaves_no_file(shop: Workshop) -> None:
     run_id = shop.start(shop.script("is_silent.sh", "exit 3\n"))
     assert (await shop.ended(run_id)).output_bytes == 0

@@ -35,6 +35,17 @@ def test_a_thousand_warnings_are_a_hundred_lines_and_a_number(caplog: pytest.Log
     assert caplog.messages[-1] == "and 900 more; `schedd check` shows all"
 
 
+@pytest.mark.parametrize(
+    ("running", "told"), [(0, "0 runs in flight"), (1, "1 run in flight"), (2, "2 runs in flight")]
+)
+def test_a_drain_is_logged_with_how_many_runs_it_waits_for(
+    caplog: pytest.LogCaptureFixture, running: int, told: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    record.tell_draining("SIGTERM", running)
+    assert caplog.messages == [f"draining (SIGTERM): {told}"]
+
+
 PACE = Pace(since=Slot(T0_MS // 1000), slots=145, span_s=86_400, ran=48, p50_ms=1_620_000)
 LAGS = "its runs outlast its interval: every 10 min, really 48 a day"
 
