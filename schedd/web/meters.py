@@ -2,8 +2,8 @@
 
 Two kinds of numbers. What is counted as it happens (fires, requests, clock steps) lives in a registry of our
 own; what is true at the moment of the question (how many run, what is next) is a frozen `Now` that the daemon
-hands out, and becomes text in a thread: with thousands of scripts that takes a tenth of a second, in which a
-slot would wait.
+hands out, and becomes text in a thread: with thousands of scripts that takes a tenth of a second the first
+time, in which a slot would wait. What has lines for each script is in `series`, which keeps them.
 
 Labels come from closed lists, but for the scripts: the first 2,000 get a name of their own, the rest is
 `other`, so that a directory full of scripts cannot flood whoever stores the series.
@@ -11,14 +11,14 @@ Labels come from closed lists, but for the scripts: the first 2,000 get a name o
 Rejected: the library's default registry (it adds the interpreter's own numbers, and is shared by the tests).
 """
 
-import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from types import MappingProxyType
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram, exposition
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
@@ -26,6 +26,8 @@ from schedd.fire import Entry, Status
 from schedd.ledger import facts
 from schedd.ledger.facts import AnyFact
 from schedd.timetable.instant import to_ms
+from schedd.web import series
+from schedd.web.series import Encode, Family
 
 MOST_SCRIPTS = 2_000
 OTHER = "other"
@@ -72,12 +74,18 @@ class Meters:
         """The scripts that have a name of their own, and the label values of their fires."""
         counter = partial(Counter, registry=self._registry)
         histogram = partial(Histogram, registry=self._registry)
-        self._fires = counter(
-            "schedd_fires", "Fires that are over; a span line counts its slots.", FIRE_LABELS
+        fires = Counter(
+            "schedd_fires", "Fires that are over; a span line counts its slots.", FIRE_LABELS, registry=None
         )
-        self._durations = histogram(
-            "schedd_fire_duration_seconds", "How long runs took.", ["script"], buckets=DURATION_S
+        durations = Histogram(
+            "schedd_fire_duration_seconds",
+            "How long runs took.",
+            ["script"],
+            registry=None,
+            buckets=DURATION_S,
         )
+        self._fires = Family(fires, FIRE_LABELS)
+        self._durations = Family(durations, ("script",))
         self._lateness = histogram(
             "schedd_fire_lateness_seconds", "From the slot to the start of its run.", buckets=LATENESS_S
         )
@@ -111,8 +119,7 @@ class Meters:
         for script in self._series.keys() - set(registered):
             for labels in self._series.pop(script):
                 self._fires.remove(*labels)
-            with contextlib.suppress(KeyError):  # none of its fires ever ran
-                self._durations.remove(script)
+            self._durations.remove(script)
 
     def requested(self, route: str, status: int) -> None:
         """A request to one of our routes (or to `unknown`) was answered."""
@@ -120,8 +127,9 @@ class Meters:
 
     def text(self, now: Now, accept: str) -> tuple[bytes, str]:
         """Return the exposition and its content type, in the form that the Accept header asks for."""
-        write, content_type = exposition.choose_encoder(accept)
-        return write(_Scrape(self._registry, now, self._reloaded_s)), content_type
+        encode, content_type = series.form(accept)
+        scripts = self._fires.text(encode) + self._durations.text(encode) + _of_scripts(now, encode)
+        return scripts.encode() + encode(_Scrape(self._registry, now, self._reloaded_s)), content_type
 
     def _ended(self, entry: Entry) -> None:
         script = self._label(entry.script_path)
@@ -129,9 +137,11 @@ class Meters:
         labels = (script, entry.kind.value, entry.status.value, reason)
         if script != OTHER:
             self._series[script].add(labels)
-        self._fires.labels(*labels).inc(entry.count or 1)
+        self._fires.child(*labels).inc(entry.count or 1)
+        self._fires.changed(*labels)
         if entry.started_at is not None:
-            self._durations.labels(script).observe(entry.duration_ms / 1000)
+            self._durations.child(script).observe(entry.duration_ms / 1000)
+            self._durations.changed(script)
         if entry.lateness_ms is not None:
             self._lateness.observe(entry.lateness_ms / 1000)
 
@@ -183,16 +193,19 @@ def _of_now(now: Now, reloaded_s: float) -> Iterator[Metric]:
     )
     writes.add_metric([], now.ledger_writes, now.ledger_write_s)
     yield writes
-    yield _by_script(
-        "schedd_schedule_next_fire_timestamp_seconds", "When it fires next.", now.next_fire_s.items()
+
+
+def _of_scripts(now: Now, encode: Encode) -> str:
+    """Return what is true of single scripts now."""
+    overrunning = ((script, 1) for script in now.overrunning)
+    gauges = (
+        ("schedd_schedule_next_fire_timestamp_seconds", "When it fires next.", now.next_fire_s.items()),
+        ("schedd_schedule_last_success_timestamp_seconds", "Its last ok.", now.last_success_s.items()),
+        ("schedd_schedule_overrunning", "1 for a script whose runs outlast its interval.", overrunning),
     )
-    yield _by_script(
-        "schedd_schedule_last_success_timestamp_seconds", "Its last ok.", now.last_success_s.items()
-    )
-    yield _by_script(
-        "schedd_schedule_overrunning",
-        "1 for a script whose runs outlast its interval.",
-        ((script, 1) for script in now.overrunning),
+    return "".join(
+        series.gauge(name, text, "script", islice(values, MOST_SCRIPTS), encode)
+        for name, text, values in gauges
     )
 
 
@@ -202,15 +215,6 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 def _counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(name, text, value=value)
-
-
-def _by_script(name: str, text: str, values: Iterable[tuple[str, float]]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=["script"])
-    for at, (script, value) in enumerate(values):
-        if at >= MOST_SCRIPTS:
-            break
-        family.add_metric([script], value)
-    return family
 
 
 def last_success_s(*, status: Status, ts: str, last_ok_slot: int | None) -> float | None:
