@@ -1,6 +1,8 @@
 """What all tests share: an environment without this person's settings, one way to draw examples, the lab."""
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 
 import hypothesis
@@ -14,7 +16,20 @@ hypothesis.settings.register_profile("desk", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
+DRAWN = re.compile(r"(\d+) passing, (\d+) failing")
 LEAVES_TRACES = ("SCHEDD_", "NOTIFY_", "WATCHDOG_", "LISTEN_", "XDG_")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many examples hypothesis drew, so that a fuzz that draws none is seen."""
+    drawn: Counter[str] = Counter()
+    for report in terminalreporter.getreports(""):
+        for passing, failing in DRAWN.findall(getattr(report, "_hypothesis_stats", "")):
+            drawn[report.nodeid.partition("::")[0]] += int(passing) + int(failing)
+    if drawn:
+        terminalreporter.section(f"{drawn.total():,} examples")
+        for path, count in sorted(drawn.items()):
+            terminalreporter.write_line(f"{count:>7,}  {path}")
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from schedd.errors import ConfigError, StateError
 from schedd.web import answers, gate, state
@@ -180,14 +180,17 @@ class _Server(web.Server):
         return all(handler.heard for handler in self.connections if isinstance(handler, _Conversation))
 
     async def _answer(self, request: Any) -> web.StreamResponse:
-        """Answer what aiohttp refuses before any middleware: an `Expect` that is not `100-continue`."""
+        """Answer what aiohttp refuses before any middleware: an `Expect` that is not `100-continue`.
+
+        aiohttp repeats it in its refusal, and fails at bytes that are no text.
+        """
         if self._patient and request.path not in ANSWERED_AT_ONCE:
             await self._started()
-        try:
-            return await self._plain(request)
-        except web.HTTPExpectationFailed:
+        expected = request.headers.get("Expect", "") if request.version >= HttpVersion11 else ""
+        if expected and expected.lower() != "100-continue":
             failure = answers.invalid("this Expect cannot be met: only 100-continue can")
             return answers.failed(failure, now_ms=self._here.control.now_ms())
+        return await self._plain(request)
 
     async def _started(self) -> None:
         """Wait until the daemon is up; starting is short, and nobody else asks for the moment."""
