@@ -5,7 +5,7 @@ a reload makes a new one. The planner reads the timetable and the overlap policy
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from schedd.timetable.timetable import Timetable
@@ -215,6 +215,8 @@ class Schedule:
     stamp: FileStamp
     header: str = ""
     """Its directives, one on each line and without the values of `@token`: what the ledger keeps of it."""
+    header_lines: tuple[int, ...] = field(default=(), compare=False)
+    """In which line of the file each of them stands; empty when only the ledger still knows them."""
     warnings: tuple[str, ...] = ()
     stale: str | None = None
     """Why the file as it is now was refused; this is then its last good registration."""

@@ -110,7 +110,8 @@ class Registrar:
         clerk.weigh(schedule, self._defaults)
         warnings = tuple(sorted((*header.warnings, *clerk.warnings), key=position))
         said = tuple(f"line {warning.line}: {warning.reason}" for warning in warnings)
-        schedule = replace(schedule, warnings=said)
+        lines = tuple(directive.line for directive in header.directives)
+        schedule = replace(schedule, warnings=said, header_lines=lines)
         needs = clerk.needs(schedule)
         return Finding(
             stamp=source.stamp,
@@ -127,7 +128,8 @@ class Registrar:
     def recall(self, script: str, path: str, *, header: str, sha256: str) -> Schedule | None:
         """Return what was registered under this `Schedule.header`; None if it cannot be followed any more."""
         source = Source(script=script, path=path, sha256=sha256, stamp=FileStamp(0, 0, 0))
-        return self.register(read_header(header.encode(), script), source).schedule if header else None
+        recalled = self.register(read_header(header.encode(), script), source).schedule if header else None
+        return replace(recalled, header_lines=()) if recalled else None
 
     def _schedule(self, clerk: "_Clerk", source: Source) -> Schedule:
         """Read the whole header; what was wrong in it, the clerk remembers."""

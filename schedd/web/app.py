@@ -17,6 +17,7 @@ from schedd.web import (
     query,
     runs,
     schedules,
+    script,
     state,
     types,
 )
@@ -49,6 +50,17 @@ ROUTES = (
         asks=query.HISTORY_KEYS,
         also=(404,),
         what="the fires log, newest first",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/script",
+        script.one,
+        Scope.READ,
+        script.ScriptAnswer,
+        asks=script.SCRIPT_KEYS,
+        needs=("scriptPath",),
+        also=(404,),
+        what="one script, with its header",
     ),
     Route(
         "POST",

@@ -97,6 +97,13 @@ class Listing:
         tag = answers.etag(b"".join(fragment.digest for fragment in seen))
         return Encoded(tag, tuple(fragment.encoded for fragment in seen))
 
+    def made(
+        self, view: ScheduleView, last: LastOutcome | None, *, maintenance: Pause | None
+    ) -> ScheduleItem:
+        """Return one item exactly as the list has it."""
+        coming = self._coming(view, maintenance)
+        return item(view, last, words=self._explained(view), coming=coming)
+
     def _fragment(self, view: ScheduleView, last: LastOutcome | None, maintenance: Pause | None) -> _Fragment:
         known = self._kept.get(view.schedule.script)
         made_of = (view, last, maintenance)

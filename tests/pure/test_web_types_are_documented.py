@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from schedd.fire import REASONS, Entry
-from schedd.web import answers, app, insight, insight_types, live, query, runs, schedules, types
+from schedd.web import answers, app, insight, insight_types, live, query, runs, schedules, script, types
 from schedd.web.state import OPEN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
 TYPES = [
     kind
-    for kind in (vars(types) | vars(insight_types) | vars(live)).values()
+    for kind in (vars(types) | vars(insight_types) | vars(live) | vars(script)).values()
     if isinstance(kind, type)
     and issubclass(kind, msgspec.Struct)
     and kind not in {types.Request, types.Answer}
