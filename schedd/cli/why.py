@@ -19,6 +19,11 @@ from schedd.timetable.instant import from_ms, to_ms
 
 DAY_MS = 86_400_000
 ONLY = click.Choice(["missing", "failed", "all"])
+NO_GAPS = {
+    "all": "Every slot since {since} ended ok, or is not over yet.",
+    "missing": "No slot since {since} is missing.",
+    "failed": "No run for a slot since {since} failed.",
+}
 STYLES = {
     "ran_ok": ("✓", GOOD),
     "running": ("▶", GOOD),
@@ -108,7 +113,7 @@ def gaps_verb(
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
     else:
-        _show_gaps(answer)
+        _show_gaps(answer, only or "all")
     return EXIT_FAILED if answer["gaps"] else 0
 
 
@@ -176,7 +181,7 @@ def _zone(name: str) -> tzinfo:
     return ZoneInfo(name) if name in zones.names() else UTC
 
 
-def _show_gaps(answer: dict[str, Any]) -> None:
+def _show_gaps(answer: dict[str, Any], only: str) -> None:
     if not screen.of(sys.stdout).terminal:
         screen.show((), [_piped(gap) for gap in answer["gaps"]], empty="")
         return
@@ -190,7 +195,7 @@ def _show_gaps(answer: dict[str, Any]) -> None:
         Column("Run", drop=3),
     )
     since = moments.wall(to_ms(answer["since"]), now_ms=now_ms)
-    empty = f"Every slot since {since} ended ok, or is not over yet."
+    empty = NO_GAPS[only].format(since=since)
     screen.show(columns, [_row(gap, now_ms) for gap in answer["gaps"]], empty=empty)
     if answer["truncated"]:
         complain("there may be more; see it with --script, or with a narrower --since and --until")

@@ -1,5 +1,7 @@
 """The verbs why, gaps and replay, against the real web layer on a Unix socket."""
 
+import re
+
 import pytest
 
 from schedd.cli import screen
@@ -75,6 +77,11 @@ async def test_gaps_are_findings(control, shell):
 async def test_no_gaps_are_no_findings(shell):
     told = await shell.ask("gaps", "--since", slot_text(-3), "--only", "missing")
     assert (told.code, told.out) == (0, "")
+
+
+async def test_a_person_is_told_that_nothing_is_missing_and_not_that_all_ended_ok(shell, terminal):
+    told = await shell.ask("gaps", "--since", slot_text(-3), "--only", "missing")
+    assert re.fullmatch(r"No slot since .* is missing\.\n", told.out)
 
 
 async def test_gaps_tell_a_person_what_nothing_is_on_record_about(control, shell, terminal):
