@@ -78,6 +78,6 @@ $(VENV)/.run: $(DECLARED)
 
 $(VENV)/.test: $(DECLARED)
 	@.ci/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash faketime faketime openssl openssl \
-		dpkg-deb dpkg man man-db groff groff-base
+		dpkg-deb dpkg man man-db groff groff-base curl curl script bsdutils
 	@.ci/venv.sh $(VENV) node,dev
 	@touch $@ $(VENV)/.run

@@ -51,11 +51,16 @@ def dpkg(lab: Lab, *arguments: str | Path) -> str:
     return done.stdout + done.stderr
 
 
-def install(lab: Lab, package: Path) -> str:
-    """Install a package in the lab, as where services start and man pages are kept: not in a container."""
+def prepare(lab: Lab) -> None:
+    """Have packages installed as where services start and man pages are kept: not in a container."""
     lab.path("/usr/sbin/policy-rc.d").unlink(missing_ok=True)
     for each in lab.path("/etc/dpkg/dpkg.cfg.d").iterdir():
         each.unlink()
+
+
+def install(lab: Lab, package: Path) -> str:
+    """Install a package in the lab."""
+    prepare(lab)
     shutil.copy(package, lab.path("/root/schedd.deb"))
     return dpkg(lab, "--install", "/root/schedd.deb")
 
