@@ -231,13 +231,17 @@ def _pruning(settings: Settings, clock: SystemClock, runner: Runner) -> Pruning:
 
 
 def _prune(config: Config, clock: SystemClock, keep: Collection[RunId]) -> None:
-    retention.prune(
-        config.state_dir,
-        now_ms=clock.now_ms(),
-        keep_days=config.output_keep_days,
-        keep_bytes=config.output_keep_bytes,
-        keep=keep,
-    )
+    try:
+        retention.prune(
+            config.state_dir,
+            now_ms=clock.now_ms(),
+            keep_days=config.output_keep_days,
+            keep_bytes=config.output_keep_bytes,
+            keep=keep,
+        )
+    except OSError as error:
+        # A disk that dies while it is read: what is kept too long is its least loss.
+        log.warning("old outputs stay for now: %s", error)
     node_cache.bound(node_cache.place(config.state_dir))
 
 

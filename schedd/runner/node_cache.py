@@ -32,6 +32,6 @@ def _size(directory: str) -> int:
         for name in names:
             try:
                 total += os.lstat(os.path.join(root, name)).st_size
-            except FileNotFoundError:
+            except OSError:
                 continue
     return total

@@ -98,7 +98,10 @@ def _files(directory: str, keep: Collection[RunId], *, until_ms: int) -> Iterato
     """Yield the files of runs that were made until this instant, in any order."""
     try:
         listing = os.scandir(directory)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        _unread(directory, error)
         return
     with listing:
         for entry in listing:
@@ -108,8 +111,12 @@ def _files(directory: str, keep: Collection[RunId], *, until_ms: int) -> Iterato
             run_id = RunId(match[1])
             if run_id in keep or store.made_ms(run_id) > until_ms:
                 continue
-            with contextlib.suppress(FileNotFoundError):
-                yield _File(run_id, entry.path, entry.stat(follow_symlinks=False).st_size)
+            try:
+                size_bytes = entry.stat(follow_symlinks=False).st_size
+            except OSError:
+                # Gone meanwhile, or not to be had: the removing would say why.
+                continue
+            yield _File(run_id, entry.path, size_bytes)
 
 
 def _oldest_first(files: Iterator[_File]) -> Iterator[_File]:
@@ -140,5 +147,13 @@ def _days(root: str) -> list[str]:
 def _names(directory: str) -> list[str]:
     try:
         return sorted(os.listdir(directory))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        _unread(directory, error)
+        return []
+
+
+def _unread(directory: str, error: OSError) -> None:
+    """Say it and go on: a disk that cannot be read must not cost more than the room that old outputs take."""
+    _log.warning("cannot look for old outputs in %s: %s", directory, error.strerror)

@@ -110,6 +110,25 @@ def test_nothing_to_prune_is_fine(tmp_path: Path) -> None:
     assert prune(tmp_path / "nonexistent") == retention.Pruned(0, 0)
 
 
+@pytest.mark.parametrize("place", ["output", "output/2026-09-20"])
+def test_what_cannot_be_read_is_said_and_ends_nothing(
+    tmp_path: Path, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).symlink_to(tmp_path / place)
+    assert prune(tmp_path) == retention.Pruned(0, 0)
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert "symbolic links" in caplog.text
+
+
+def test_a_file_in_the_place_of_the_outputs_is_not_for_pruning_to_tell(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "output").write_text("in the way")
+    assert prune(tmp_path) == retention.Pruned(0, 0)
+    assert caplog.text == ""
+
+
 def test_a_run_id_is_enough_to_find_its_files(tmp_path: Path) -> None:
     printed = keep(tmp_path, days_old=3, size=10)
     returned = keep(tmp_path, days_old=3, size=10, ending="result")

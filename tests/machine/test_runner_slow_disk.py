@@ -77,14 +77,14 @@ async def test_a_run_ends_though_the_disk_is_stuck_and_its_output_comes_later(sh
     script = shop.script("prints.sh", "#!/bin/sh\necho printed\n")
     await shop.run(script)
     stuck = Stuck()
-    shop.runner._flusher._writing._patience_s = PATIENCE_S
-    shop.runner._flusher._writing.do(stuck, otherwise="")
+    shop.runner.flusher._writing._patience_s = PATIENCE_S
+    shop.runner.flusher._writing.do(stuck, otherwise="")
     run_id = shop.start(script)
     outcome = await shop.ended(run_id)
     assert (outcome.status, outcome.output_bytes) == (Status.OK, 8)
     assert store.read_output(str(shop.state), run_id) is None
     stuck.let_go()
-    await well(shop.runner._flusher._writing)
+    await well(shop.runner.flusher._writing)
     assert store.read_output(str(shop.state), run_id) == b"printed\n"
 
 
@@ -92,16 +92,16 @@ async def test_a_result_is_read_though_the_disk_does_not_write(shop: Workshop) -
     script = shop.script("returns.py", "def main():\n    print('printed')\n    return {'rows':  3}\n")
     await shop.run(script)
     stuck = Stuck()
-    shop.runner._flusher._writing._patience_s = PATIENCE_S
-    shop.runner._flusher._writing.do(stuck, otherwise="")
+    shop.runner.flusher._writing._patience_s = PATIENCE_S
+    shop.runner.flusher._writing.do(stuck, otherwise="")
     assert (await shop.run(script)).result == '{"rows":3}'
     stuck.let_go()
 
 
 async def test_a_run_starts_though_its_directories_cannot_be_made(shop: Workshop) -> None:
     stuck = Stuck()
-    shop.runner._flusher._writing._patience_s = PATIENCE_S
-    shop.runner._flusher._writing.do(stuck, otherwise="")
+    shop.runner.flusher._writing._patience_s = PATIENCE_S
+    shop.runner.flusher._writing.do(stuck, otherwise="")
     assert (await shop.run(shop.script("quiet.sh", "#!/bin/sh\nexit 0\n"))).status is Status.OK
     stuck.let_go()
 
