@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from schedd.fire import Entry, Fire, Kind, Reason, RunId, Status
 from schedd.host import journald
 from schedd.host.journald import Event, Journal, about
 from schedd.timetable.instant import Slot
+from tests.machine.journal_entries import parsed
 
 RUN_ID = RunId("01890a5d-ac96-774b-bcce-b302099a8057")
 LOG = logging.getLogger("schedd.test")
@@ -58,19 +58,6 @@ def into_the_journal(journald_socket: socket.socket, tmp_path: Path) -> journald
             fd=file.fileno(),
             journal_socket=journald_socket.getsockname(),
         )
-
-
-def parsed(datagram: bytes) -> dict[str, str]:
-    """Read one entry as journald does, independently of how it was written."""
-    fields, rest = {}, datagram
-    while rest:
-        line, _, rest = rest.partition(b"\n")
-        name, equals, value = line.partition(b"=")
-        if not equals:
-            (size,) = struct.unpack("<Q", rest[:8])
-            value, rest = rest[8 : 8 + size], rest[8 + size + 1 :]
-        fields[name.decode()] = value.decode()
-    return fields
 
 
 def entry(server: socket.socket) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from schedd.host.journald import Journal
 from schedd.runner import journaling
 from schedd.runner.journaling import Journaling, Tap
 from schedd.timetable.instant import Slot
+from tests.machine.journal_entries import parsed
 from tests.machine.running import DEADLINE_S, Workshop, workshop
 
 NOW_MS = 1_795_514_400_123
@@ -41,19 +41,6 @@ def journal(journald: socket.socket) -> Iterator[Journal]:
 async def shop(tmp_path: Path, journal: Journal) -> AsyncIterator[Workshop]:
     async with workshop(tmp_path, journal=journal) as made:
         yield made
-
-
-def parsed(datagram: bytes) -> dict[str, str]:
-    """Read one entry as journald does, independently of how it was written."""
-    fields, rest = {}, datagram
-    while rest:
-        line, _, rest = rest.partition(b"\n")
-        name, equals, value = line.partition(b"=")
-        if not equals:
-            (size,) = struct.unpack("<Q", rest[:8])
-            value, rest = rest[8 : 8 + size], rest[8 + size + 1 :]
-        fields[name.decode()] = value.decode()
-    return fields
 
 
 async def entries(journald: socket.socket, until: str) -> list[dict[str, str]]:
