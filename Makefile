@@ -33,7 +33,7 @@ run: $(VENV)/.run
 	@exec .ci/run.sh $(VENV)
 
 test: $(VENV)/.test
-	@exec $(BIN)/python -X dev -m pytest $(ARGS)
+	@without=$$(.ci/browser.sh) && exec $(BIN)/python -X dev -m pytest $$without $(ARGS)
 
 torture: $(VENV)/.test
 	@exec $(BIN)/python -X dev -m tests.torture --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

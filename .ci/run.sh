@@ -42,6 +42,7 @@ PYTHON
 
 cat <<EOF_BANNER
 schedd at http://127.0.0.1:$port/   token: $(cat "$token_file")
+The dashboard, signed in: http://127.0.0.1:$port/#token=$(cat "$token_file")
 In another terminal:
     export SCHEDD_SOCKET=$PWD/$socket
     $bin/schedd list

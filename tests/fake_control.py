@@ -4,16 +4,18 @@ A trigger starts a run that ends when the test says so (`end`), or at once if `e
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schedd import fire as fires
 from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status
 from schedd.host import identity
+from schedd.insight.recent import Recent
 from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
+from schedd.ledger.tally import Tally, Wanted
 from schedd.planner.view import Pause, ScheduleView, Wait
 from schedd.runner.audience import Audience
 from schedd.runner.lines import Item
@@ -25,6 +27,7 @@ from schedd.timetable.observance import Observance
 from schedd.timetable.timetable import Timetable
 from schedd.web.control import Failure, Health, Phase, RefusedError, ReloadReport, RunView, Ticket, Why
 from schedd.web.meters import Now
+from tests import fake_log
 
 KEPT = 1000
 """How much of an output is kept at either end."""
@@ -76,6 +79,10 @@ class FakeControl:
         self.told = Chronicle(since_ms=0, until_ms=NOW_MS)
         """What the ledger tells, whatever is asked for."""
         self.calendars: dict[str, Observance] = {}
+        self.counted = Tally()
+        """What the fires log counts, whatever is asked for."""
+        self.tallied: list[Wanted] = []
+        self.lately: dict[str, Recent] = {}
         self.report = ReloadReport(dry_run=False, added=(), kept=(), removed=(), changed=(), failed=())
         self.reload_may_end = asyncio.Event()
         self.reload_may_end.set()
@@ -155,6 +162,9 @@ class FakeControl:
     def schedule(self, script: str) -> ScheduleView | None:
         return self._view(self.registered[script]) if script in self.registered else None
 
+    def schedules_of(self, scripts: Collection[str]) -> Sequence[Schedule]:
+        return [self.registered[script] for script in scripts or self.registered if script in self.registered]
+
     def failures(self) -> Sequence[Failure]:
         return self.report.failed
 
@@ -189,6 +199,9 @@ class FakeControl:
             )
             for run in self._runs.values()
         ]
+
+    def run(self, run_id: RunId) -> RunView | None:
+        return next((view for view in self.runs() if view.fire.run_id == run_id and not view.held), None)
 
     def relative(self, path: str) -> str:
         relative = path.removeprefix(f"{SCRIPTS_DIR}/")
@@ -263,20 +276,14 @@ class FakeControl:
         return made
 
     async def history(self, query: Query) -> Page:
-        skip = 0
-        if query.cursor is not None:
-            if not query.cursor.startswith("after-"):
-                raise ValueError("cursor is not one that this log gave out")
-            skip = int(query.cursor.removeprefix("after-"))
-        found: list[Entry] = []
-        at = skip
-        for at, entry in enumerate(self.entries[skip : skip + self.scan], start=skip + 1):  # noqa: B007
-            if _matches(entry, query):
-                found.append(entry)
-            if len(found) == query.limit:
-                break
-        more = at < len(self.entries)
-        return Page(tuple(found), more, f"after-{at}" if more else None, self.bad_lines)
+        return fake_log.page(self.entries, query, scan=self.scan, bad=self.bad_lines)
+
+    async def tally(self, wanted: Wanted) -> Tally:
+        self.tallied.append(wanted)
+        return self.counted
+
+    async def recent(self, scripts: Sequence[str]) -> Mapping[str, Recent]:
+        return {script: self.lately.get(script, Recent()) for script in scripts}
 
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
         return self.told
@@ -386,15 +393,3 @@ def entry(script: str, *, at_ms: int = NOW_MS, status: Status = Status.OK, **mor
 def failure(path: str, reason: str, line: int | None = None) -> Failure:
     """Return a script that a reload refuses."""
     return Failure(path=path, reason=reason, line=line)
-
-
-def _matches(entry: Entry, query: Query) -> bool:
-    at_ms = instant.to_ms(entry.ts)
-    wanted = ((query.script, entry.script_path), (query.status, entry.status), (query.reason, entry.reason))
-    return (
-        all(want is None or want == has for want, has in wanted)
-        and (query.kind is None or entry.kind is query.kind)
-        and (query.run_id is None or entry.run_id == query.run_id)
-        and (query.since_ms is None or at_ms >= query.since_ms)
-        and (query.until_ms is None or at_ms < query.until_ms)
-    )

@@ -38,6 +38,7 @@ from schedd.timetable import zone
 from schedd.web import app
 from schedd.web.auth import Access
 from schedd.web.encryption import Encryption
+from schedd.web.feed import Feed
 from schedd.web.meters import Meters
 from schedd.web.server import Bound, serve
 from schedd.web.tokens import TokenFile
@@ -89,9 +90,9 @@ async def _live(
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     scanner = LiveScanner(config, preflight_of(config, clock), keeping.keepers())
     settings = Settings(config, load)
-    meters = Meters()
+    meters, feed = Meters(), Feed()
     async with (
-        _ledger(config, clock, lock) as ledger,
+        _ledger(config, clock, lock, feed) as ledger,
         _runner(config, clock, inbox, keeping, lines.journal) as runner,
     ):
         daemon = Daemon(
@@ -104,6 +105,7 @@ async def _live(
             scanner=scanner,
             notifier=notifier,
             meters=meters,
+            feed=feed,
             inbox=inbox,
             end_orphans=partial(orphans.end_orphans, clock=clock, groups=keeping.groups),
             prune=_pruning(settings, clock, runner).due,
@@ -130,15 +132,14 @@ async def _live(
         )
         settings.tell(scanner.apply, daemon.apply, partial(_apply_to_runner, runner))
         caught = _catch_signals(inbox)
-        async with _sockets(front, settings, meters, _passed(notifier)) as bound:
-            _say_where(bound)
-            _say_zone_data(zone.versions())
+        async with _sockets(front, settings, meters, feed, _passed(notifier)) as bound:
+            _introduce(bound)
             await daemon.run()
     return caught[0] if caught else None
 
 
 @contextlib.asynccontextmanager
-async def _ledger(config: Config, clock: SystemClock, lock: StateLock) -> AsyncIterator[Ledger]:
+async def _ledger(config: Config, clock: SystemClock, lock: StateLock, feed: Feed) -> AsyncIterator[Ledger]:
     try:
         ledger = await Ledger.open(
             config.state_dir,
@@ -151,6 +152,8 @@ async def _ledger(config: Config, clock: SystemClock, lock: StateLock) -> AsyncI
         )
     except OSError as error:
         raise StateError(f"The ledger in {config.state_dir} cannot be opened: {error}.") from error
+    feed.take_up(ledger.newest_line)
+    ledger.published = feed.published
     for name in ledger.torn:
         log.warning("%s ended in half a line, as a crash leaves it; the half is in %s.torn", name, name)
     try:
@@ -247,7 +250,7 @@ def _prune(config: Config, clock: SystemClock, keep: Collection[RunId]) -> None:
 
 @contextlib.asynccontextmanager
 async def _sockets(
-    front: Front, settings: Settings, meters: Meters, passed: Collection[socket.socket]
+    front: Front, settings: Settings, meters: Meters, feed: Feed, passed: Collection[socket.socket]
 ) -> AsyncIterator[Bound]:
     config = settings.config
     listen = config.listen
@@ -259,6 +262,7 @@ async def _sockets(
         cors_origins=config.cors_origins,
         allowed_hosts=config.allowed_hosts,
         meters=meters,
+        feed=feed,
     )
     encryption = Encryption(config.tls_cert, config.tls_key) if config.tls_cert else None
     settings.tell(
@@ -303,9 +307,10 @@ def _catch_signals(inbox: "asyncio.Queue[Message]") -> list[signal.Signals]:
     return caught
 
 
-def _say_where(bound: Bound) -> None:
+def _introduce(bound: Bound) -> None:
     places = [place for place in (bound.url, bound.socket_path) if place]
     log.info("schedd %s serves on %s", __version__, " and ".join(places) or "no socket")
+    _say_zone_data(zone.versions())
 
 
 def _say_zone_data(found: zone.Versions) -> None:

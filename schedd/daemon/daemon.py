@@ -28,6 +28,7 @@ from schedd.runner.launch import Launch
 from schedd.schedule import Schedule
 from schedd.scripts import catalogue
 from schedd.web.control import Failure, Phase, ReloadReport
+from schedd.web.feed import Feed
 from schedd.web.meters import Meters
 
 log = logging.getLogger("schedd")
@@ -56,6 +57,7 @@ class Daemon:
         scanner: Scanner,
         notifier: Notifier,
         meters: Meters,
+        feed: Feed,
         inbox: "asyncio.Queue[messages.Message]",
         end_orphans: Callable[[Collection[RunId]], Collection[RunId]],
         prune: Callable[[Collection[RunId]], Work | None],
@@ -75,6 +77,7 @@ class Daemon:
         self._scanner = scanner
         self._notifier = notifier
         self._meters = meters
+        self._feed = feed
         self.vitals = Vitals(clock=clock, planner=planner, ledger=ledger, notifier=notifier, prune=prune)
         self._inbox = inbox
         self._end_orphans = end_orphans
@@ -122,7 +125,7 @@ class Daemon:
         recalled = record.recalled(self._ledger.state, self._scanner.recall)
         scan = await asyncio.to_thread(self._scanner.scan)
         diff = catalogue.compare(recalled, scan)
-        self._note_problems(diff)
+        self.failed = record.note_problems(diff)
         now_ms = self._clock.now_ms()
         past = record.past_of(self._ledger.state, interrupted, self._scanner.observance)
         rebooted = self._ledger.state.boot_id != self._boot_id
@@ -133,6 +136,7 @@ class Daemon:
         await self._carry_out(actions, now_ms, last=[up])
         self.phase = Phase.RUNNING
         self._meters.reloaded(self.planner.schedules(), now_ms)
+        self._feed.reloaded(self.planner.schedules())
         vitals.settle_memory()
         self._notifier.ready(self.vitals.status())
         if watch := self._watch_scripts:
@@ -182,6 +186,7 @@ class Daemon:
                 await self._rang(now_ms)
             case messages.Started(run_id=run_id):
                 self.alive[run_id] = message
+                self._feed.started(run_id)
             case Ended():
                 await self._ended(message, now_ms)
             case messages.TriggerAsked():
@@ -266,11 +271,12 @@ class Daemon:
         registered = self.planner.schedules()
         diff = catalogue.compare(registered, scanned.scan)
         if not scanned.dry_run and not (scanned.quiet and self._is_old(diff, registered)):
-            self._note_problems(diff)
+            self.failed = record.note_problems(diff)
             decided = self.planner.reconcile(record.by_script(diff.schedules), now_ms)
             await self._carry_out(decided, now_ms, last=[record.reloaded(diff, now_ms)], durable=True)
             record.tell_reloaded(diff)
             self._meters.reloaded(self.planner.schedules(), now_ms)
+            self._feed.reloaded(self.planner.schedules())
             vitals.settle_memory()
             self._notifier.status(self.vitals.status())
         lagging = self.planner.lagging()
@@ -356,6 +362,7 @@ class Daemon:
         """Tell of the fires that are over; who waits for one is told when its line can be read."""
         for fact in written:
             self._meters.heard(fact)
+            self._feed.heard(fact)
             if isinstance(fact, facts.Ended):
                 record.tell(fact.entry)
                 for waiting in self._waiting.pop(fact.entry.run_id, ()):
@@ -382,12 +389,6 @@ class Daemon:
         beat_ms = self._clock.now_ms() + int(self._heartbeat_s * 1000)
         due_ms = self.planner.next_ms()
         return beat_ms if due_ms is None else min(due_ms, beat_ms)
-
-    def _note_problems(self, diff: catalogue.Diff) -> None:
-        self.failed = tuple(map(record.failure_of, diff.failed))
-        for failure in self.failed:
-            record.tell_failed(failure)
-        record.tell_warnings((*diff.warnings, *record.overruled(diff.schedules)))
 
     def _beside(self, work: "Coroutine[object, object, None]", name: str) -> None:
         task = self._side.create_task(work, name=name)

@@ -7,7 +7,7 @@ Nothing in here decides.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -19,10 +19,12 @@ from schedd.daemon.settings import LiveScanner
 from schedd.daemon.vitals import OVERDUE_S
 from schedd.fire import Entry, Fire, RunId
 from schedd.host.clock import Clock
+from schedd.insight.recent import Recent, RecentOutcomes, packed, unpacked
 from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
 from schedd.ledger.ledger import Ledger
+from schedd.ledger.tally import Tally, Wanted
 from schedd.planner.view import Pause, ScheduleView
 from schedd.runner.lines import Item
 from schedd.runner.runner import Runner
@@ -69,6 +71,9 @@ class Front:
         self._limits = limits
         self._journal_dropped = journal_dropped
         self._keyed = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        self._recent = RecentOutcomes()
+        ledger.ended = self._recent.note
 
     # Reading.
 
@@ -119,6 +124,15 @@ class Front:
             raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
         return self._daemon.planner.view(script, self._clock.now_ms())
 
+    def schedules_of(self, scripts: Collection[str]) -> Sequence[Schedule]:
+        """Return what is registered of these scripts (none = all). Raises RefusedError at the start."""
+        if self._daemon.phase is Phase.STARTING:
+            raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
+        if not scripts:
+            return list(self._daemon.planner.schedules().values())
+        found = map(self._daemon.planner.schedule, scripts)
+        return [schedule for schedule in found if schedule is not None]
+
     def failures(self) -> Sequence[Failure]:
         """Return the scripts that were refused when the directory was last read."""
         return self._daemon.failed
@@ -132,6 +146,13 @@ class Front:
         planner = self._daemon.planner
         running = [self._run_view(made, held=False) for made in planner.running()]
         return running + [self._run_view(made, held=True) for made in planner.held()]
+
+    def run(self, run_id: RunId) -> RunView | None:
+        """Return a run in flight; None when there is none of this id, or it waits."""
+        for made in self._daemon.planner.running():
+            if made.run_id == run_id:
+                return self._run_view(made, held=False)
+        return None
 
     def relative(self, path: str) -> str:
         """Return a script path relative to the scripts directory.
@@ -147,6 +168,22 @@ class Front:
         """Read the fires log, newest first."""
         with _readable():
             return await self._ledger.history(query)
+
+    async def tally(self, wanted: Wanted) -> Tally:
+        """Count the fires that ended, step by step."""
+        with _readable():
+            return await self._ledger.tally(wanted)
+
+    async def recent(self, scripts: Sequence[str]) -> Mapping[str, Recent]:
+        """Return the last outcomes of these scripts; who asks first waits until the log is read."""
+        async with self._reading:
+            if not self._recent.filled:
+                self._recent.begin()
+                with _readable():
+                    rows = await self._ledger.newest(packed)
+                self._recent.fill(rows)
+        kept = {script: self._recent.rows(script) for script in scripts}
+        return await asyncio.to_thread(lambda: {script: unpacked(found) for script, found in kept.items()})
 
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
         """Read the ledger for what was in force or happened in [since, until)."""

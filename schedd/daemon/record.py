@@ -202,6 +202,15 @@ def overruled(schedules: Iterable[Schedule]) -> list[Problem]:
     return [Problem(script, sentence) for script, sentence in locks.overruled(schedules)]
 
 
+def note_problems(diff: Diff) -> tuple[Failure, ...]:
+    """Log what is wrong with the scripts as they were just read; return those that are not registered."""
+    failed = tuple(map(failure_of, diff.failed))
+    for failure in failed:
+        tell_failed(failure)
+    tell_warnings((*diff.warnings, *overruled(diff.schedules)))
+    return failed
+
+
 def failure_of(problem: Problem) -> Failure:
     """Return a problem as it is answered."""
     return Failure(path=problem.path, reason=problem.reason, line=problem.line, column=problem.column)

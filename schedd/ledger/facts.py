@@ -278,7 +278,7 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[AnyFact] = msgspec.json.Decoder(AnyFact)
 
 
-def encode(record: Fact | Entry | LastOutcome | str) -> bytes:
+def encode(record: msgspec.Struct | str) -> bytes:
     """Return the line of a record, with its newline.
 
     A file name or a message that is not UTF-8 comes with lone surrogates, which JSON cannot carry; each

@@ -14,12 +14,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
 from schedd.fire import Entry, RunId
-from schedd.ledger import chronicle, history, recovery
+from schedd.ledger import chronicle, history, newest, recovery
 from schedd.ledger import facts as facts_
 from schedd.ledger.annals import Chronicle
 from schedd.ledger.backlog import Line
@@ -27,8 +27,12 @@ from schedd.ledger.disk import Disk
 from schedd.ledger.facts import AnyFact, Checkpoint, Ended, Lost
 from schedd.ledger.history import Page, Query
 from schedd.ledger.ndjson import PATIENCE_S, NdjsonFile
+from schedd.ledger.newest import Brief
 from schedd.ledger.state import State
+from schedd.ledger.tally import Tallies, Tally, Wanted
 from schedd.timetable.instant import to_ms
+
+T = TypeVar("T")
 
 MIB = 1024 * 1024
 FIRES_NAME = "fires.log"
@@ -57,6 +61,12 @@ class Ledger:
         self._openings = openings
         self._newest_ts = found.newest_ts
         self._readers = asyncio.Semaphore(READERS)
+        self._counting = asyncio.Lock()
+        self._tallies = Tallies(fires_path)
+        self.ended: Callable[[Entry], None] = _nobody
+        """Called with the line of each fire that ends, as it will be in the log."""
+        self.published: Callable[[Entry], None] = _nobody
+        """Called with each line when the ledger has it, and it goes to the fires log."""
         self._bad: dict[str, None] = {}
         self._bad_facts = found.bad_lines
         self.state: State = found.state
@@ -138,6 +148,8 @@ class Ledger:
         future = self._ledger_log.append(lines, durable=durable)
         for fact in kept:
             self.state.apply(fact)
+            if isinstance(fact, Ended):
+                self.ended(fact.entry)
         return future
 
     async def sync(self) -> bool:
@@ -157,13 +169,30 @@ class Ledger:
         Raises ValueError when the cursor is malformed or its place is gone, OSError when the disk can't be
         read.
         """
-        await self._ledger_log.flush()
-        await self._fires_log.flush()
+        await self._flush()
         async with self._readers:
             page = await asyncio.to_thread(history.read, self._fires_path, query)
         if len(self._bad) < MAX_BAD_NAMES:
             self._bad.update(dict.fromkeys(page.bad))
         return page
+
+    async def tally(self, wanted: Wanted) -> Tally:
+        """Count fires of the fires log; those that ended before are in it.
+
+        Raises OSError when the disk can't be read.
+        """
+        await self._flush()
+        async with self._counting, self._readers:
+            return await asyncio.to_thread(self._tallies.count, wanted)
+
+    async def newest(self, take: Callable[[Iterable[Brief]], T]) -> T:
+        """Hand the newest fires, the last one first, to a function that takes them in a thread.
+
+        Raises OSError when the disk can't be read.
+        """
+        await self._flush()
+        async with self._readers:
+            return await asyncio.to_thread(lambda: take(newest.read(self._fires_path)))
 
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None = None) -> Chronicle:
         """Return what was in force or happened in [since, until), of one script or of all.
@@ -178,6 +207,11 @@ class Ledger:
         return replace(found, stretches=tuple(s for s in opened if script in (None, s.path)))
 
     # How it is.
+
+    @property
+    def newest_line(self) -> RunId | None:
+        """The fire whose entry went into the fires log last."""
+        return self._openings.published
 
     @property
     def failing(self) -> tuple[str, ...]:
@@ -216,6 +250,10 @@ class Ledger:
 
     # Inside.
 
+    async def _flush(self) -> None:
+        await self._ledger_log.flush()
+        await self._fires_log.flush()
+
     async def _take_up(self, found: recovery.Recovered) -> None:
         """Append what recovery found; the fires log first, for a new ledger segment knows it no more."""
         fires_task = self._fires_log.start()
@@ -252,7 +290,7 @@ class Ledger:
         return Line(
             facts_.encode(ended),
             line.expendable,
-            written=partial(self._publish, line, ended.entry.run_id, turn=turn),
+            written=partial(self._publish, line, ended.entry, turn=turn),
             given_up=partial(self._fires_log.lose, 1),
         )
 
@@ -260,11 +298,12 @@ class Ledger:
         mark = b'"runId":"%s"' % entry.run_id.encode()
         return Line(facts_.encode(entry), _never_ran(entry), mark)
 
-    def _publish(self, line: Line, run_id: RunId, *, turn: bool) -> None:
+    def _publish(self, line: Line, entry: Entry, *, turn: bool) -> None:
         if turn:
             self._fires_log.turn()
-        self._openings.published = run_id
+        self._openings.published = entry.run_id
         self._fires_log.put([line])
+        self.published(entry)
 
 
 class _Openings:
@@ -288,6 +327,10 @@ class _Openings:
         if not anew:
             return partial(facts_.encode_in_steps, checkpoint)
         return partial(_indebted, msgspec.structs.replace(checkpoint, newest=self.published), self.owed)
+
+
+def _nobody(_: Entry) -> None:
+    """Hear of a line when nobody listens."""
 
 
 def _never_ran(entry: Entry) -> bool:

@@ -7,14 +7,20 @@ from aiohttp import web
 
 from schedd.web import (
     body,
+    calendar,
+    calendar_types,
+    events,
+    front,
     gate,
     health,
+    ics,
     insight,
     insight_types,
     metrics,
     openapi,
     pauses,
     query,
+    recent,
     runs,
     schedules,
     script,
@@ -23,6 +29,7 @@ from schedd.web import (
 )
 from schedd.web.auth import Access
 from schedd.web.control import Control
+from schedd.web.feed import Feed
 from schedd.web.meters import Meters
 from schedd.web.route import Route
 from schedd.web.state import OPEN, Rules, State
@@ -61,6 +68,41 @@ ROUTES = (
         needs=("scriptPath",),
         also=(404,),
         what="one script, with its header",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/recent",
+        recent.recent,
+        Scope.READ,
+        calendar_types.RecentAnswer,
+        asks=recent.RECENT_KEYS,
+        needs=("scriptPath",),
+        several=("scriptPath",),
+        also=(404,),
+        what="how scripts ended lately",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/calendar",
+        calendar.calendar,
+        Scope.READ,
+        calendar_types.CalendarAnswer,
+        asks=calendar.CALENDAR_KEYS,
+        several=("scriptPath",),
+        also=(404,),
+        what="how much fired and how much comes, by the step",
+    ),
+    Route(
+        "GET",
+        f"{SCHEDULES}/calendar.ics",
+        ics.feed,
+        Scope.READ,
+        (ics.MEDIA,),
+        asks=ics.ICS_KEYS,
+        several=("scriptPath",),
+        basic=True,
+        also=(404,),
+        what="the coming slots for calendar programs",
     ),
     Route(
         "POST",
@@ -180,6 +222,14 @@ ROUTES = (
         also=(404, 409),
         what="stop it",
     ),
+    Route(
+        "GET",
+        "/api/v1/exec/events",
+        events.stream,
+        Scope.READ,
+        ("text/event-stream",),
+        what="what happens, as it happens",
+    ),
     Route("GET", "/api/v1/exec/health", health.alive, OPEN, types.HealthAnswer, what="it is alive"),
     Route(
         "GET", "/healthz", health.alive, OPEN, types.HealthAnswer, what="the same, where probes look for it"
@@ -208,7 +258,25 @@ ROUTES = (
         ("application/json",),
         what="this description, as OpenAPI 3.1",
     ),
-    Route("GET", "/", health.front_door, OPEN, types.RootAnswer, what="name, version, where the API is"),
+    Route("GET", "/", front.door, OPEN, types.RootAnswer, what="the dashboard, or where the API is"),
+    Route(
+        "GET",
+        "/page/{file}",
+        front.file,
+        OPEN,
+        ("text/html", "text/css", "text/javascript"),
+        also=(404,),
+        what="the files of the dashboard",
+    ),
+    Route(
+        "GET",
+        "/page/vendor/{file}",
+        front.vendored,
+        OPEN,
+        ("text/javascript",),
+        also=(404,),
+        what="those of others among them",
+    ),
 )
 """Every route; a GET answers HEAD too. `docs/http-api.md` is tested against it."""
 
@@ -220,6 +288,7 @@ def build(
     cors_origins: Iterable[str] = (),
     allowed_hosts: Iterable[str] = (),
     meters: Meters | None = None,
+    feed: Feed | None = None,
     now_s: Callable[[], float] | None = None,
 ) -> web.Application:
     """Return the application that answers for this daemon; `server.serve` opens its sockets.
@@ -230,6 +299,7 @@ def build(
         cors_origins: origins (`https://status.example.org`) whose pages may use the API.
         allowed_hosts: names besides `localhost` and IP addresses that may stand in a Host header.
         meters: what counts; None = counters of its own.
+        feed: what happens; None = nothing ever does.
         now_s: seconds that nobody can set; None = the running loop's.
     """
     app = web.Application(middlewares=[gate.gate], client_max_size=body.MAX_BODY_BYTES)
@@ -239,9 +309,13 @@ def build(
         rules=Rules.of(cors_origins=cors_origins, allowed_hosts=allowed_hosts),
         scopes={route.answer: route.wants for route in ROUTES},
         now_s=now_s or asyncio.get_running_loop().time,
+        basic=frozenset(route.answer for route in ROUTES if route.basic),
         meters=meters or Meters(),
         description=openapi.document(ROUTES),
+        events=state.Events(feed or Feed()),
     )
+    app[state.STATE].events.feed.attach(control, app[state.STATE].listing)
+    front.files()
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.answer)
         if route.method == "GET":

@@ -7,8 +7,15 @@ the socket is honoured all the same: a proxy that forwards a reader's token must
 Wrong tokens are counted for each address, and from the eleventh in a minute on answered with 429 and not
 logged any more. A right token always passes: with 256 random bits there is nothing to guess, the limit is
 there to keep the log readable, and a stranger must not be able to lock out who shares a proxy with him.
+
+Calendar programs can send a password and no bearer token, so the one route that is for them takes the token
+as the password of Basic, with any user name. No other route ever does: a browser keeps such a password and
+sends it by itself, and then any page on the web could ask in its user's name. What that one route gives out
+cannot be read by another origin, and it changes nothing.
 """
 
+import base64
+import binascii
 import ipaddress
 import logging
 import math
@@ -34,6 +41,7 @@ MAX_ADDRESSES = 1_024
 HASH_CHARS_LOGGED = 6
 MAX_TOKEN_CHARS = 512
 CHALLENGE = 'Bearer realm="schedd"'
+BASIC = 'Basic realm="schedd", charset="UTF-8"'
 
 _UCRED = struct.Struct("3i")
 """pid, uid, gid: struct ucred of unix(7)."""
@@ -77,8 +85,8 @@ class Access:
         """Replace the uids that may use the Unix socket, besides root and the daemon's own."""
         self._uids = _admitted(uids)
 
-    def caller(self, request: web.Request, *, now_s: float) -> Caller:
-        """Return who asks.
+    def caller(self, request: web.Request, *, now_s: float, basic: bool = False) -> Caller:
+        """Return who asks; with `basic`, the token may also come as the password of Basic.
 
         Raises AnswerError: 401 without a good token, 403 for a uid that is not welcome, 429 after too many
         wrong tokens, 503 while the tokens file cannot be used.
@@ -88,18 +96,20 @@ class Access:
             raise AnswerError(403, f"uid {uid} may not use this socket")
         given = request.headers.getall(hdrs.AUTHORIZATION, [])
         if given:
-            return self._bearer(given, address=self._address(request, uid), now_s=now_s)
+            return self._known(given, address=self._address(request, uid), now_s=now_s, basic=basic)
         if uid is not None:
             return Caller(f"uid:{uid}")
         raise AnswerError(
             401,
             "a bearer token is required: make one with schedd token add",
-            headers={hdrs.WWW_AUTHENTICATE: CHALLENGE},
+            headers={hdrs.WWW_AUTHENTICATE: f"{CHALLENGE}, {BASIC}" if basic else CHALLENGE},
         )
 
-    def _bearer(self, given: list[str], *, address: str, now_s: float) -> Caller:
+    def _known(self, given: list[str], *, address: str, now_s: float, basic: bool) -> Caller:
         scheme, _, token = given[0].partition(" ")
         token = token.strip(" ")
+        if basic and scheme.lower() == "basic":
+            scheme, token = "bearer", _password(token)
         found = None
         if len(given) == 1 and scheme.lower() == "bearer" and 0 < len(token) <= MAX_TOKEN_CHARS:
             found = self._find(token)
@@ -112,7 +122,9 @@ class Access:
         raise AnswerError(
             401,
             "the token is not valid",
-            headers={hdrs.WWW_AUTHENTICATE: CHALLENGE + ', error="invalid_token"'},
+            headers={
+                hdrs.WWW_AUTHENTICATE: CHALLENGE + ', error="invalid_token"' + (f", {BASIC}" if basic else "")
+            },
         )
 
     def _find(self, token: str) -> Token | None:
@@ -190,6 +202,17 @@ def peer_uid(request: web.BaseRequest) -> int | None:
         return None
     _, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return int(uid)
+
+
+def _password(credentials: str) -> str:
+    """Return the password of Basic credentials (RFC 7617); empty for what are none."""
+    if len(credentials) > 4 * MAX_TOKEN_CHARS:
+        return ""
+    try:
+        pair = base64.b64decode(credentials, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return pair.partition(":")[2]
 
 
 def _admitted(uids: Iterable[int]) -> frozenset[int]:

@@ -5,18 +5,21 @@ refused raise `RefusedError`; all else that can go wrong is the daemon's own aff
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from schedd.errors import ScheddError
 from schedd.fire import Entry, Fire, RunId
+from schedd.insight.recent import Recent
 from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
+from schedd.ledger.tally import Tally, Wanted
 from schedd.planner.view import Pause, ScheduleView, Wait
 from schedd.runner.lines import Item
+from schedd.schedule import Schedule
 from schedd.timetable.instant import Slot
 from schedd.timetable.observance import Observance
 from schedd.web.meters import Now
@@ -136,6 +139,9 @@ class Control(Protocol):
     def schedule(self, script: str) -> ScheduleView | None:
         """Return one registered schedule; None if nothing of this path is registered."""
 
+    def schedules_of(self, scripts: Collection[str]) -> Sequence[Schedule]:
+        """Return what is registered of these scripts (none = all), without looking at how it stands."""
+
     def failures(self) -> Sequence[Failure]:
         """Return the scripts that were refused when the directory was last read."""
 
@@ -147,6 +153,9 @@ class Control(Protocol):
 
     def runs(self) -> Sequence[RunView]:
         """Return the runs in flight and the fires that are held, oldest first."""
+
+    def run(self, run_id: RunId) -> RunView | None:
+        """Return a run in flight; None when there is none of this id, or it waits."""
 
     def relative(self, path: str) -> str:
         """Return a script path (absolute or relative) relative to the scripts directory.
@@ -193,6 +202,12 @@ class Control(Protocol):
 
     async def history(self, query: Query) -> Page:
         """Read the fires log, newest first."""
+
+    async def tally(self, wanted: Wanted) -> Tally:
+        """Count the fires that ended, step by step."""
+
+    async def recent(self, scripts: Sequence[str]) -> Mapping[str, Recent]:
+        """Return the last outcomes of these scripts."""
 
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
         """Read the ledger for what was in force or happened in [since, until), of one script or of all."""

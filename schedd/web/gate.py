@@ -20,13 +20,15 @@ from schedd.web.control import RefusedError
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CORS_MAX_AGE_S = 600
-CORS_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
+CORS_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Range"
 CORS_ANSWER_HEADERS = "ETag, Location, Retry-After, Content-Range, WWW-Authenticate"
+
+CSP = "Content-Security-Policy"
 
 SECURITY_HEADERS = {
     # The answers of an API are data: never sniffed, run, framed, or embedded by another site.
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    CSP: "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     # aiohttp would tell its version and Python's.
@@ -54,7 +56,8 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def dress(request: web.Request, response: web.StreamResponse) -> None:
     """Put on the headers that every answer has, and those for a page of an allowed origin."""
-    response.headers.update(SECURITY_HEADERS)
+    # The dashboard has a Content-Security-Policy of its own.
+    response.headers.update({**SECURITY_HEADERS, **_own_policy(response)})
     state.of(request).meters.requested(_route(request), response.status)
     origins = state.of(request).rules.cors_origins
     if not origins:
@@ -64,6 +67,10 @@ async def dress(request: web.Request, response: web.StreamResponse) -> None:
     if origin is not None and origin.lower() in origins:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = CORS_ANSWER_HEADERS
+
+
+def _own_policy(response: web.StreamResponse) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name == CSP}
 
 
 def _route(request: web.Request) -> str:
@@ -81,7 +88,8 @@ async def _through(request: web.Request, handler: Handler, here: state.State) ->
         _check_origin(request, here.rules)
     scope = here.scopes.get(request.match_info.handler, state.ANY)
     if scope is not state.OPEN:
-        caller = here.access.caller(request, now_s=here.now_s())
+        basic = request.match_info.handler in here.basic
+        caller = here.access.caller(request, now_s=here.now_s(), basic=basic)
         request[state.CALLER] = caller
         if scope is not state.ANY:
             auth.require(caller, scope)

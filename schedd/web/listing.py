@@ -60,6 +60,15 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """What the author says of a schedule, for everybody to read."""
+
+    name: str
+    description: str | None
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Fragment:
     made_of: tuple[ScheduleView, LastOutcome | None, Pause | None]
     encoded: bytes
@@ -143,7 +152,7 @@ class Listing:
 def item(view: ScheduleView, last: LastOutcome | None, *, words: str, coming: Sequence[Slot]) -> ScheduleItem:
     """Return what the list says of one schedule."""
     schedule = view.schedule
-    placement = catalogue.placement(schedule.script)
+    placement, told = catalogue.placement(schedule.script), described(schedule)
     fires = tuple(instant.from_slot(slot) for slot in coming)
     return ScheduleItem(
         script_path=schedule.path,
@@ -159,11 +168,11 @@ def item(view: ScheduleView, last: LastOutcome | None, *, words: str, coming: Se
         last_fire_status=last.status if last else None,
         last_fire_run_id=last.run_id if last else None,
         id=schedule.script,
-        name=schedule.name if schedule.label is None else _redacted(schedule.name, schedule),
+        name=told.name,
         status=view.status,
         timezone=schedule.timezone,
-        description=None if schedule.description is None else _redacted(schedule.description, schedule),
-        tags=tuple(_redacted(tag, schedule) for tag in schedule.tags),
+        description=told.description,
+        tags=told.tags,
         words=words,
         overlap=schedule.overlap.value,
         catchup=schedule.catchup.value,
@@ -180,6 +189,15 @@ def item(view: ScheduleView, last: LastOutcome | None, *, words: str, coming: Se
         cadence=None if view.pace is None else _cadence(view.pace),
         sha256=schedule.sha256,
         warnings=_warnings(view),
+    )
+
+
+def described(schedule: Schedule) -> Described:
+    """Return what the author says of a schedule, without its secrets."""
+    return Described(
+        name=schedule.name if schedule.label is None else _redacted(schedule.name, schedule),
+        description=None if schedule.description is None else _redacted(schedule.description, schedule),
+        tags=tuple(_redacted(tag, schedule) for tag in schedule.tags),
     )
 
 

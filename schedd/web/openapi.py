@@ -24,12 +24,18 @@ INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, EMPTY]}
 PATH = {"type": "string", "minLength": 1, "maxLength": query.MAX_PATH_BYTES}
 BOOLEAN = {"type": "string", "enum": ["true", "false"]}
 
+MOST_REPEATED = 200
+
 KEYS: Mapping[str, tuple[Mapping[str, object], str]] = {
     "scriptPath": (PATH, "A script, absolute or relative to the scripts directory."),
     "since": (INSTANT, "From this instant on; ISO 8601, `+` written as `%2B`."),
     "until": (INSTANT, "Before this instant."),
     "at": ({"type": "string", "minLength": 1}, "An instant, or a time on the clock of the script's zone."),
-    "from": (INSTANT, "After this instant; the default is now."),
+    "from": (INSTANT, "From this instant on (a preview: after it)."),
+    "to": (INSTANT, "Before this instant."),
+    "step": ({"type": "string", "minLength": 1}, "Seconds, or a duration such as `5m`."),
+    "by": ({"type": "string", "enum": ["", "script"]}, "Also for each script that is named."),
+    "tag": ({"type": "string"}, "Only schedules with this tag."),
     "limit": ({"type": "integer", "minimum": 1, "default": query.HISTORY_LIMIT}, "1000 at most."),
     "count": ({"type": "integer", "minimum": 1}, "How many."),
     "includeRotated": (BOOLEAN, "Look into rotated files too."),
@@ -96,7 +102,14 @@ def document(routes: tuple[Route, ...]) -> bytes:
             "paths": paths,
             "components": {
                 "schemas": components,
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                "securitySchemes": {
+                    "token": {"type": "http", "scheme": "bearer"},
+                    "password": {
+                        "type": "http",
+                        "scheme": "basic",
+                        "description": "The token is the password.",
+                    },
+                },
             },
         }
     )
@@ -108,7 +121,7 @@ def _operation(route: Route, schemas: Mapping[type, object]) -> dict[str, object
         "summary": route.what,
         "parameters": [*_in_path(route.path), *_in_query(route)],
         "responses": _responses(route, schemas),
-        "security": [{"token": [str(route.wants)]}] if route.wants is not state.OPEN else [],
+        "security": _security(route),
     }
     if route.takes is not None:
         required = any(field.required for field in msgspec.structs.fields(route.takes))
@@ -123,6 +136,13 @@ def _operation(route: Route, schemas: Mapping[type, object]) -> dict[str, object
     return operation
 
 
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    if route.wants is state.OPEN:
+        return []
+    schemes = ("token", "password") if route.basic else ("token",)
+    return [{scheme: [str(route.wants)]} for scheme in schemes]
+
+
 def _name(route: Route) -> str:
     """Return a unique name: two paths may have one handler (`/health` and `/healthz`)."""
     room = route.answer.__module__.rpartition(".")[2]
@@ -130,9 +150,15 @@ def _name(route: Route) -> str:
     return f"{room}_{route.answer.__name__}" + ("_z" if path == "healthz" else "")
 
 
+_IN_PATH: dict[str, dict[str, object]] = {
+    "runId": {"type": "string", "format": "uuid"},
+    "file": {"type": "string"},
+}
+
+
 def _in_path(path: str) -> list[dict[str, object]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        {"name": name, "in": "path", "required": True, "schema": _IN_PATH[name]}
         for name in re.findall(r"\{(\w+)\}", path)
     ]
 
@@ -141,6 +167,8 @@ def _in_query(route: Route) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for key in route.asks:
         schema, words = KEYS[key]
+        if key in route.several:
+            schema = {"type": "array", "items": schema, "maxItems": MOST_REPEATED}
         required = key in route.needs
         if not required and (schema.get("minLength") or schema.get("format")):
             schema = {"anyOf": [schema, EMPTY]}

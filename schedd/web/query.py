@@ -7,7 +7,7 @@ offset they are UTC.
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
@@ -56,8 +56,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 E = TypeVar("E", bound=StrEnum)
 
 
-def read(request: web.Request, known: Iterable[str] = ()) -> dict[str, str]:
-    """Return the query, each key once. Raises AnswerError (400) for an unknown or repeated key."""
+def read(request: web.Request, known: Iterable[str] = (), *, several: Collection[str] = ()) -> dict[str, str]:
+    """Return the query, each key once. Raises AnswerError (400) for an unknown or repeated key.
+
+    Those in `several` may be repeated; the handler asks the request for them.
+    """
     names = tuple(known)
     given: dict[str, str] = {}
     for key, value in request.query.items():
@@ -65,7 +68,7 @@ def read(request: web.Request, known: Iterable[str] = ()) -> dict[str, str]:
             near = difflib.get_close_matches(key, names, n=1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise answers.invalid(f"unknown query key {key!r}{hint}", key=key, known=list(names))
-        if key in given:
+        if key in given and key not in several:
             raise answers.invalid(f"{key} is given twice", key=key)
         given[key] = value
     return given
@@ -77,7 +80,7 @@ def history(given: dict[str, str], control: Control) -> Query:
         script=script(given["scriptPath"], control) if given.get("scriptPath") else None,
         since_ms=instant_ms(given, "since", up=True),
         until_ms=instant_ms(given, "until", up=True),
-        status=_one_of(given, "status", _IN_HISTORY),
+        status=status(given),
         reason=_one_of(given, "reason", tuple(Reason)),
         kind=_one_of(given, "kind", tuple(Kind)),
         run_id=_run_id(given),
@@ -85,6 +88,11 @@ def history(given: dict[str, str], control: Control) -> Query:
         include_rotated=boolean(given, "includeRotated"),
         cursor=_cursor(given),
     )
+
+
+def status(given: dict[str, str]) -> Status | None:
+    """Return how fires should have ended; None when it is not given. Raises AnswerError (400)."""
+    return _one_of(given, "status", _IN_HISTORY)
 
 
 def script(path: str, control: Control) -> str:

@@ -26,5 +26,9 @@ class Route(NamedTuple):
     """The keys that may stand in the query."""
     needs: tuple[str, ...] = ()
     """Those of them that must."""
+    several: tuple[str, ...] = ()
+    """Those of them that may be repeated."""
+    basic: bool = False
+    """It takes the token as the password of Basic, too (see `auth`)."""
     also: tuple[int, ...] = ()
     """Statuses besides the usual ones."""

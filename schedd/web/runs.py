@@ -13,9 +13,7 @@ from aiohttp import hdrs, web
 
 from schedd.fire import Entry, RunId
 from schedd.ledger.history import Query
-from schedd.planner.view import Wait
-from schedd.timetable import instant
-from schedd.web import answers, audit, body, live, query, state, types
+from schedd.web import answers, audit, body, in_flight, live, query, state, types
 from schedd.web.answers import AnswerError
 from schedd.web.control import Control, RunView
 
@@ -36,7 +34,7 @@ async def list_all(request: web.Request) -> web.Response:
     query.read(request)
     caller = request[state.CALLER]
     seen = [view for view in state.of(request).control.runs() if caller.sees(view.fire.script)]
-    runs = tuple(_item(view) for view in seen[:MAX_LISTED])
+    runs = tuple(in_flight.item(view) for view in seen[:MAX_LISTED])
     return answers.found(request, types.RunsAnswer(total=len(seen), runs=runs))
 
 
@@ -129,41 +127,8 @@ async def find_entry(control: Control, run_id: RunId) -> Entry | None:
     return None
 
 
-def _item(view: RunView) -> types.RunItem:
-    fire = view.fire
-    return types.RunItem(
-        run_id=fire.run_id,
-        state=_state(view),
-        script_path=fire.script,
-        expression=fire.expression,
-        kind=fire.kind,
-        slot=None if fire.slot is None else instant.from_slot(fire.slot),
-        attempt=fire.attempt,
-        due=None if view.due_ms is None else instant.from_ms(view.due_ms),
-        waits_for=None if view.wait is None else _wait(view.wait),
-        started_at=None if view.started_ms is None else instant.from_ms(view.started_ms),
-        pid=view.pid,
-        timeout_ms=view.timeout_ms,
-    )
-
-
-def _wait(wait: Wait) -> types.WaitItem:
-    return types.WaitItem(
-        what=wait.what.value,
-        lock=wait.lock,
-        script_path=None if wait.fire is None else wait.fire.script,
-        run_id=None if wait.fire is None else wait.fire.run_id,
-    )
-
-
-def _state(view: RunView) -> types.RunState:
-    if view.held:
-        return "held"
-    return "starting" if view.started_ms is None else "running"
-
-
 def _in_flight(view: RunView) -> types.RunAnswer:
-    return types.RunAnswer(**msgspec.structs.asdict(_item(view)), entry=None, result=_NULL)
+    return types.RunAnswer(**msgspec.structs.asdict(in_flight.item(view)), entry=None, result=_NULL)
 
 
 def _ended(entry: Entry, result: str | None) -> types.RunAnswer:

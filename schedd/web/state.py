@@ -8,10 +8,14 @@ from typing import Final
 
 from aiohttp import web
 
+from schedd.insight.load import Load
 from schedd.web.auth import Access, Caller
 from schedd.web.control import Control
+from schedd.web.feed import Feed
+from schedd.web.listeners import Listeners
 from schedd.web.listing import Listing
 from schedd.web.meters import Meters
+from schedd.web.past import Past
 from schedd.web.tokens import Scope
 
 
@@ -44,6 +48,15 @@ class Rules:
         )
 
 
+class Events:
+    """What those who listen to what happens share."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.listeners = Listeners(feed)
+        self.past = Past(feed)
+
+
 @dataclass(slots=True)
 class State:
     """The parts that a handler may use. Only `rules` is ever replaced, and only by `app.apply`."""
@@ -55,13 +68,19 @@ class State:
     """What each handler wants; what is not in it (unknown paths, wrong methods) wants `ANY`."""
     now_s: Callable[[], float]
     """Seconds that nobody can set."""
+    basic: frozenset[object] = frozenset()
+    """The handlers that take Basic, too."""
     description: bytes = b"{}"
     """What `GET /openapi.json` answers."""
     meters: Meters = field(default_factory=Meters)
     listing: Listing = field(default_factory=Listing)
+    load: Load = field(default_factory=Load)
+    counting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by who counts with `load`: one thread at a time."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the sockets close: streams end, nothing new begins."""
     streams: int = 0
+    events: Events = field(default_factory=lambda: Events(Feed()))
 
 
 STATE = web.AppKey("schedd.state", State)

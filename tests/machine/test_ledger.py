@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from schedd.fire import Kind, Status
+from schedd.fire import Entry, Kind, Status
 from schedd.ledger.facts import Checkpoint, Down, Up, Watermark
 from schedd.ledger.history import Query
 from schedd.ledger.ledger import Ledger
@@ -69,6 +69,29 @@ async def test_an_ended_fire_gets_its_line_in_the_fires_log(ledger: Ledger, tmp_
     ledger.write([claimed(fire(1)), over], durable=False)
     assert await ledger.sync()
     assert entries_of(tmp_path) == [over.entry]
+
+
+async def test_a_line_is_told_of_when_the_ledger_has_it_and_not_before(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    ledger = await Ledger.open(tmp_path, now_ms=lambda: START_MS, disk=disk)
+    told: list[tuple[str, list[str]]] = []
+    ledger.published = lambda entry: told.append((entry.run_id, list(disk.calls)))
+    disk.calls.clear()
+    written = ledger.write([claimed(fire(1)), ended(fire(1))], durable=True)
+    assert told == []
+    assert await written
+    assert told == [(run_id(1), ["write", "sync"])]
+    assert ledger.newest_line == run_id(1)
+    await ledger.close()
+
+
+async def test_a_line_is_told_of_with_the_time_that_it_has_in_the_log(ledger: Ledger, tmp_path: Path) -> None:
+    told: list[Entry] = []
+    ledger.published = told.append
+    ledger.write([ended(fire(1)), ended(fire(2), ended_ms=START_MS + 30_000)], durable=False)
+    await ledger.sync()
+    assert told == entries_of(tmp_path)
+    assert told[0].ts == told[1].ts
 
 
 async def test_the_line_in_the_fires_log_is_the_entry_itself(ledger: Ledger, tmp_path: Path) -> None:

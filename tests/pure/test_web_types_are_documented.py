@@ -7,13 +7,36 @@ import msgspec
 import pytest
 
 from schedd.fire import REASONS, Entry
-from schedd.web import answers, app, insight, insight_types, live, query, runs, schedules, script, types
+from schedd.web import (
+    answers,
+    app,
+    calendar,
+    calendar_types,
+    event_types,
+    ics,
+    insight,
+    insight_types,
+    live,
+    query,
+    recent,
+    runs,
+    schedules,
+    script,
+    types,
+)
 from schedd.web.state import OPEN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
 TYPES = [
     kind
-    for kind in (vars(types) | vars(insight_types) | vars(live) | vars(script)).values()
+    for kind in (
+        vars(types)
+        | vars(insight_types)
+        | vars(live)
+        | vars(script)
+        | vars(event_types)
+        | vars(calendar_types)
+    ).values()
     if isinstance(kind, type)
     and issubclass(kind, msgspec.Struct)
     and kind not in {types.Request, types.Answer}
@@ -63,6 +86,9 @@ def test_each_type_has_a_table_of_exactly_its_fields(kind: type[msgspec.Struct])
     [
         ("### History", query.HISTORY_KEYS),
         ("### Preview", schedules.PREVIEW_KEYS),
+        ("### Recent", recent.RECENT_KEYS),
+        ("### Calendar\n", calendar.CALENDAR_KEYS),
+        ("### Calendar feed", ics.ICS_KEYS),
         ("### Why", insight.WHY_KEYS),
         ("### Gaps", insight.GAPS_KEYS),
         ("### Output", runs.OUTPUT_KEYS),

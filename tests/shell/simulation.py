@@ -15,6 +15,7 @@ from schedd.planner.planner import Planner
 from schedd.runner.launch import Launch
 from schedd.schedule import Schedule
 from schedd.scripts.catalogue import Scan
+from schedd.web.feed import Feed
 from schedd.web.meters import Meters
 from tests.fake_runner import Play, ScriptedRunner
 from tests.fakes import LoopClock
@@ -83,6 +84,7 @@ class Simulation:
             scanner=self.scanner,
             notifier=Notifier(),
             meters=Meters(),
+            feed=Feed(),
             inbox=self.inbox,
             end_orphans=self.orphans.intersection,
             prune=lambda _: None,

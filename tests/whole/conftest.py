@@ -1,11 +1,13 @@
 """What the whole program's tests share: a daemon as a child, ended whatever happens."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.whole import installed, packages
+from tests.whole import browser, installed, packages
+from tests.whole.browser import Dashboard
 from tests.whole.child import Child
 
 
@@ -29,3 +31,25 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Debian package of this checkout; building it takes half a minute."""
     return packages.build(tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser, for as long as a module lasts."""
+    with browser.chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def dashboard(child: Child, chromium: Browser) -> Iterator[Callable[..., Dashboard]]:
+    """Start a daemon with these scripts (name: text), and look at it: dashboard({...}, theme="dark")."""
+    made: list[Dashboard] = []
+
+    def start(texts: Mapping[str, str], **profile: object) -> Dashboard:
+        browser.scripts(child, texts)
+        made.append(Dashboard(child.start(), chromium, **profile))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()

@@ -86,6 +86,41 @@ def test_a_missing_program_is_named_with_the_command_that_installs_it() -> None:
     assert done.stderr == "schedd: not installed: some-package. Run: sudo apt-get install some-package\n"
 
 
+def browser_of(ubuntu: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Ask for a browser on an Ubuntu whose Chromium only says that it is a snap."""
+    (ubuntu / "os-release").write_text("NAME=Ubuntu\nID=ubuntu\n")
+    stub = ubuntu / "chromium"
+    stub.write_text("#!/bin/sh\necho 'requires the chromium snap' >&2\nexit 1\n")
+    stub.chmod(0o755)
+    path = {"PATH": f"{ubuntu}:/nowhere", "OS_RELEASE": str(ubuntu / "os-release")}
+    for needed in ("sh", "dirname", "grep", "id"):
+        (ubuntu / needed).symlink_to(shutil.which(needed) or "")
+    command = [ROOT / ".ci" / "browser.sh"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=path | more)
+
+
+def test_where_chromium_is_only_a_snap_its_tests_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+    done = browser_of(tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == "--ignore-glob=*/test_browser_*.py\n"
+    assert "left out" in done.stderr
+    assert "snap install chromium" in done.stderr
+
+
+def test_where_nobody_reads_along_no_test_is_left_out(tmp_path: Path) -> None:
+    done = browser_of(tmp_path, CI="true")
+    assert done.returncode == 1
+    assert not done.stdout
+
+
+def test_a_browser_that_does_not_start_is_refused_by_name(tmp_path: Path) -> None:
+    done = browser_of(tmp_path, CHROMIUM="/bin/false")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "schedd: CHROMIUM=/bin/false is not a browser that starts. Name another one, or none\n"
+    )
+
+
 def test_a_python_that_is_too_old_is_refused_in_one_line(tmp_path: Path) -> None:
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")
