@@ -48,7 +48,10 @@ class Api:
     admin: str
     session: aiohttp.ClientSession
 
-    async def ask(self, method: str, path: str, *, token: str | None = "", **more: Any) -> Answer:
+    async def ask(
+        self, method: str, path: str, *, token: str | None = "", endless: bool = False, **more: Any
+    ) -> Answer:
+        """Ask once; of an `endless` answer that is none of errors only the headers are read."""
         url = path if path.startswith("http") else f"{self.bound.url}{path}"
         headers = dict(more.pop("headers", {}))
         if token is not None:
@@ -57,7 +60,8 @@ class Api:
             asyncio.timeout(DEADLINE_S),
             self.session.request(method, url, headers=headers, **more) as response,
         ):
-            return Answer(response.status, response.headers, await response.read())
+            raw = b"" if endless and response.ok else await response.read()
+            return Answer(response.status, response.headers, raw)
 
     async def get(self, path: str, **more: Any) -> Answer:
         return await self.ask("GET", path, **more)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import msgspec
 
-from schedd.fire import Entry
+from schedd.fire import Entry, RunId
 from schedd.ledger.annals import Annals, Chronicle
 from schedd.ledger.facts import AnyFact, Ended
 from schedd.ledger.history import MAX_LIMIT, Page, Query
@@ -42,6 +42,10 @@ class MemoryLedger:
     @property
     def failing(self) -> tuple[str, ...]:
         return () if self.refuse is None else (self.refuse,)
+
+    @property
+    def newest_line(self) -> RunId | None:
+        return self.entries[-1].run_id if self.entries else None
 
     @property
     def queued_lines(self) -> int:
