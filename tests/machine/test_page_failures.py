@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-MODULE = Path(__file__).parents[2] / "schedd" / "web" / "page" / "failures.js"
+PAGE = Path(__file__).parents[2] / "schedd" / "web" / "page"
+MODULES = ("failures.js", "format.js")
 PROGRAM = """
 import { readFileSync } from "node:fs";
 import { group } from "./failures.js";
@@ -21,7 +22,8 @@ process.stdout.write(JSON.stringify(group(entries, { lockOf: (script) => locks[s
 @pytest.fixture
 def grouped(tmp_path: Path) -> Any:
     """Return a function from entries (and the locks of scripts) to their groups."""
-    shutil.copy(MODULE, tmp_path / "failures.js")
+    for name in MODULES:
+        shutil.copy(PAGE / name, tmp_path / name)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "main.js").write_text(PROGRAM)
 

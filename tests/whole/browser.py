@@ -14,8 +14,6 @@ Rejected: playwright's asynchronous calls (an `await` before each word; waiting 
 import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +33,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from schedd.web import tokens
 from tests.whole.child import Child
 
 CHROMIUM = ("chromium", "google-chrome", "google-chrome-stable", "chrome")
@@ -204,13 +203,9 @@ def calm(child: Child) -> None:
 
 
 def token(child: Child, name: str = "browser", scopes: str = "read,trigger,admin") -> str:
-    """Make a token, and return it."""
-    words = ("token", "add", name, "--scopes", scopes, "--state-dir", str(child.state))
-    made = subprocess.run(
-        [sys.executable, "-m", "schedd", *words], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert made.returncode == 0, made.stderr
-    return made.stdout.split()[-1]
+    """Make a token as `schedd token add` does, without an interpreter of its own each time; return it."""
+    now_ms = int(time.time() * 1000)
+    return tokens.add(str(child.state), name, scopes=scopes.split(","), now_ms=now_ms)
 
 
 def shot(page: Page, name: str, *, into: Path = SCREENSHOTS) -> None:

@@ -4,21 +4,23 @@ The past is written as the two files of the ledger (docs/ledger.md); the daemon 
 is drawn from a seed, so two worlds of one minute are alike. What runs and what comes next is real.
 
     python -m tests.whole.demo_world                  serve it until ^C, and print where to look
-    python -m tests.whole.demo_world --into docs      take the two pictures of the documentation
+    python -m tests.whole.demo_world --into docs      take the pictures of the documentation
 
 Rejected: a past that is played by a daemon under a wrong clock (five days take minutes).
 """
 
 import argparse
+import hashlib
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from schedd.fire import Entry, Fire, Kind, Outcome, Reason, Status, not_run, ran
 from schedd.host import identity
-from schedd.ledger.facts import Down, Ended, Up, Watermark, encode
+from schedd.ledger.facts import Down, Ended, Fact, Registered, Up, Watermark, encode
+from schedd.runner import store
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
 from tests.whole import browser
@@ -34,9 +36,15 @@ DOWN_H = (61.0, 60.7)
 """The daemon was not there between these, in hours ago."""
 RUNNING = ("search/reindex.sh", "media/make-thumbnails.sh")
 PAUSED = "warehouse/export-stock.sh"
+PRINTED_H = 24
+"""So far back the output of runs is kept."""
 FOLDER = "default"
 MOST_BYTES = 200_000
-PICTURES = (("overview-light.png", "#/", "light"), ("timeline-dark.png", "#/timeline", "dark"))
+PICTURES = (
+    ("overview-light.png", "#/", "light"),
+    ("overview-dark.png", "#/", "dark"),
+    ("timeline-dark.png", "#/timeline", "dark"),
+)
 
 
 def build(child: Child, now_s: int, *, days: float = DAYS) -> None:
@@ -47,9 +55,45 @@ def build(child: Child, now_s: int, *, days: float = DAYS) -> None:
     child.state.mkdir(exist_ok=True)
     (child.state / "fires.log").write_bytes(b"".join(map(encode, entries)))
     begin_ms, end_ms = int((now_s - days * 86_400) * 1000), now_s * 1000
-    facts = [Up(at=begin_ms, boot_id="0", version="1"), *(Ended(entry=entry) for entry in entries)]
+    facts: list[Fact] = [Up(at=begin_ms, boot_id="0", version="1")]
+    facts += [_registered(job, begin_ms) for job in JOBS]
+    facts += [Ended(entry=entry) for entry in entries]
     facts += [Watermark(slot=Slot(now_s)), Down(at=end_ms, why="SIGTERM")]
     (child.state / "ledger.log").write_bytes(b"".join(map(encode, facts)))
+    _print(child, entries, end_ms - PRINTED_H * 3_600_000)
+
+
+def _registered(job: Job, at_ms: int) -> Registered:
+    """Return the fact that a script was there all the time, as it is now."""
+    text = job.text()
+    header = [line for line in text.splitlines() if line.startswith("# @")]
+    return Registered(
+        at=at_ms,
+        path=f"{FOLDER}/{job.script}",
+        expression=job.schedule,
+        timezone=job.zone,
+        enabled=True,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        header="\n".join("# @token (withheld)" if "@token" in line else line for line in header),
+    )
+
+
+def _print(child: Child, entries: Iterable[Entry], since_ms: int) -> None:
+    """Keep what the runs of the last day printed."""
+    says = {f"{FOLDER}/{job.script}": job.says for job in JOBS}
+    for entry in entries:
+        text = printed(says[entry.script_path], entry.error)
+        if text and entry.started_at is not None and store.made_ms(entry.run_id) >= since_ms:
+            path = Path(f"{store.place_of(str(child.state), entry.run_id)}.log")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
+def printed(lines: Sequence[str], error: str | None) -> str:
+    """Return what a run printed: all that it says; if it failed as far as it came, and then why."""
+    if error is not None:
+        lines = (*lines[: len(lines) // 3], error.splitlines()[0])
+    return "".join(f"{line}\n" for line in lines)
 
 
 def past(now_s: int, days: float = DAYS) -> Iterator[Entry]:
@@ -113,7 +157,7 @@ def _outcome(slot: Slot, job: Job, trouble: Trouble | None, draw: random.Random)
         signal="SIGKILL" if trouble is not None and trouble.exit_code is None else None,
         cpu_ms=int(took_ms * draw.uniform(0.05, 0.4)),
         max_rss_kb=draw.randrange(8_000, 90_000),
-        output_bytes=draw.randrange(200, 9_000),
+        output_bytes=len(printed(job.says, None if trouble is None else trouble.error).encode()),
     )
 
 

@@ -1,11 +1,18 @@
 """The first look: is everything fine, what failed and why, what runs, what comes next."""
 
+import random
 import re
+import time
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.whole.browser import Dashboard
+from schedd.fire import Entry, Fire, Kind, Outcome, Reason, Status, ran
+from schedd.host.identity import run_ids
+from schedd.ledger.facts import Down, Ended, Fact, Up, Watermark, encode
+from schedd.timetable.instant import Slot
+from tests.whole.browser import Dashboard, token
+from tests.whole.child import Child
 
 Start = Callable[..., Dashboard]
 NEVER = "# @schedule 0 0 1 1 *\n"
@@ -76,3 +83,45 @@ def test_a_script_that_could_not_be_loaded_is_named_with_its_line(dashboard: Sta
     dash = dashboard({"good.sh": f"{NEVER}true\n", "broken.sh": "# @schedule every blue moon\ntrue\n"})
     page = dash.open()
     expect(page.locator("main")).to_contain_text("broken.sh:2")
+
+
+def test_more_failures_than_one_answer_holds_are_all_counted(child: Child, chromium: Browser) -> None:
+    count, now_s = 1_800, int(time.time())
+    child.write("bad.sh", f"#!/bin/sh\n{NEVER}exit 1\n")
+    entries = [failed("bad.sh", now_s - 40 * (count - each)) for each in range(count)]
+    facts: list[Fact] = [Up(at=0, boot_id="0", version="1"), *(Ended(entry=each) for each in entries)]
+    facts += [Watermark(slot=Slot(now_s)), Down(at=now_s * 1000, why="SIGTERM")]
+    child.state.mkdir()
+    (child.state / "fires.log").write_bytes(b"".join(map(encode, entries)))
+    (child.state / "ledger.log").write_bytes(b"".join(map(encode, facts)))
+    dash = Dashboard(child.start(), chromium)
+    page = dash.open()
+    counted = page.locator(".counts > div").filter(has_text="failed in 24 h").locator("dd")
+    expect(counted).to_have_text(re.compile(r"1\D800"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 script is failing.")
+    expect(panel(page, "failures")).to_contain_text(re.compile(r"Only the newest 1\D000"))
+    dash.trigger("bad.sh", wait=True)
+    expect(counted).to_have_text(re.compile(r"1\D801"))
+    dash.close()
+
+
+def failed(script: str, at_s: int) -> Entry:
+    outcome = Outcome(
+        status=Status.ERROR,
+        reason=Reason.EXIT,
+        error="exit code 1",
+        started_ms=at_s * 1000 - 20,
+        ended_ms=at_s * 1000,
+        duration_ms=20,
+        exit_code=1,
+    )
+    fire = Fire(run_ids(random.getrandbits)(at_s * 1000), script, "0 0 1 1 *", Kind.MANUAL, None)
+    return ran(fire, outcome, host="test")
+
+
+def test_what_could_not_be_registered_is_told_to_who_may_only_read(dashboard: Start) -> None:
+    dash = dashboard({"good.sh": f"{NEVER}true\n", "bad.sh": "# @schedule at noon\ntrue\n"})
+    dash.token = token(dash.child, "reader", "read")
+    banner = dash.open().locator(".banner.is-error")
+    expect(banner).to_contain_text("1 file could not be registered")
+    expect(banner).to_contain_text("bad.sh:2")

@@ -53,6 +53,17 @@ def test_the_output_of_a_run_appears_as_it_is_printed(dashboard: Start) -> None:
     expect(page.get_by_text("Evidence", exact=True)).to_be_visible()
 
 
+def test_the_box_of_the_output_is_as_high_as_its_lines_up_to_a_limit(dashboard: Start) -> None:
+    dash = dashboard({"one.sh": f"{NEVER}echo one line\n", "many.sh": f"{NEVER}seq 2000\n"})
+    heights = []
+    for name in ("one.sh", "many.sh"):
+        page = dash.open(f"#/run/{dash.trigger(name, wait=True)['runId']}")
+        expect(page.get_by_role("log")).to_contain_text({"one.sh": "one line", "many.sh": "2000"}[name])
+        heights.append(page.get_by_role("log").evaluate("box => box.clientHeight / innerHeight"))
+    assert heights[0] < 0.15
+    assert 0.4 < heights[1] < 0.7
+
+
 def test_markup_in_names_and_output_stays_text(dashboard: Start) -> None:
     name = "<img src=x onerror=alert(1)>.sh"
     dash = dashboard({name: MARKUP})

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.whole import browser, demo_world
 from tests.whole.browser import Dashboard, Tab, Theme
@@ -87,6 +87,24 @@ def test_what_can_be_touched_is_large_enough(look: Look) -> None:
     go = look(phone=True)
     page = go("#/")
     assert page.evaluate(SMALL_TARGETS) == []
+
+
+def test_a_phone_has_a_menu_of_the_views_and_shows_the_state_of_the_link(look: Look) -> None:
+    go = look(phone=True)
+    page = go("#/")
+    expect(page.get_by_text("live", exact=True)).to_be_in_viewport()
+    menu, load = page.get_by_role("button", name="Menu"), page.get_by_role("link", name="Load", exact=True)
+    expect(load).to_be_hidden()
+    menu.click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport()
+    assert browser.axe(page) == []
+    load.click()
+    expect(page.get_by_role("heading", name="Load", level=1)).to_be_visible()
+    expect(load).to_be_hidden()
+    menu.click()
+    page.keyboard.press("Escape")
+    expect(load).to_be_hidden()
+    expect(menu).to_be_focused()
 
 
 def test_axe_finds_nothing_on_a_phone(look: Look) -> None:

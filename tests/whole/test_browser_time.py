@@ -1,5 +1,6 @@
 """The timeline and the heat map: what fired and what comes, drawn, and told to those who see no drawing."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from schedd.timetable import instant
 from tests.whole import browser, demo_world
 from tests.whole.browser import Dashboard
 from tests.whole.child import Child
@@ -207,6 +209,32 @@ def test_a_cell_opens_what_fired_in_its_hour(dash: Dashboard) -> None:
     page = dash.open("#/load")
     page.get_by_role("table").locator(".is-now").click()
     expect(page.locator(".history-row").filter(has_text="bad.sh")).to_have_count(1)
+
+
+def test_a_cell_of_misses_opens_their_lines(dash: Dashboard) -> None:
+    """They were written down when the daemon was back, hours later."""
+    hour_ms = int(time.time()) // 3600 * 3_600_000 - 5 * 3_600_000
+    missed = {
+        "ts": instant.from_ms(int(time.time() * 1000)),
+        "scriptPath": "often.sh",
+        "expression": "*/5 * * * *",
+        "runId": "019a0000-0000-7000-8000-000000000001",
+        "status": "error",
+        "reason": "missed",
+        "error": "schedd was not there to run it",
+        "durationMs": 0,
+        "kind": "schedule",
+        "slot": instant.from_ms(hour_ms + 600_000),
+        "lastSlot": instant.from_ms(hour_ms + 1_200_000),
+        "count": 3,
+    }
+    with (dash.child.state / "fires.log").open("a") as log:
+        log.write(json.dumps(missed, separators=(",", ":")) + "\n")
+    page = dash.open("#/load")
+    page.get_by_role("table").locator(".heat-cell", has_text="3 missed").click()
+    expect(page.locator(".history-row")).to_have_count(1)
+    expect(page.locator(".history-row")).to_contain_text("often.sh")
+    expect(page.get_by_role("search")).to_contain_text("due from")
 
 
 def test_a_cell_to_come_lists_its_scripts(dash: Dashboard) -> None:

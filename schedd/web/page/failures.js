@@ -5,11 +5,14 @@
 // scripts is taken first, its failures are set aside, and the rest is looked at again. A script that fails all day
 // long says little about any one minute of it, so each script has one voice, split among all of its failures.
 //
-// Pure: no DOM, no clock, no imports. Times are milliseconds since the epoch.
+// Pure: no DOM, no clock. Times are milliseconds since the epoch.
+
+import { plural } from "./format.js";
 
 export const MOST_GROUPS = 50;
 
-const FAILED = new Set(["error", "timeout", "load_error", "incompatible"]);
+/** The statuses of what went wrong. */
+export const FAILED = ["error", "timeout", "load_error", "incompatible"];
 // Skips that somebody should know of: the others are what a header or a person asked for.
 const UNWANTED_SKIPS = new Set(["lock", "overload", "hold_full", "too_late"]);
 // What says nothing by itself: two scripts that end with 1 need not have anything in common.
@@ -18,10 +21,11 @@ const ABSENCES = new Set(["missed", "interrupted"]);
 // How many scripts make a group: in a busy hour two of them meet in one minute by chance.
 const FEWEST = { minute: 3, lock: 2, cause: 2, script: 1 };
 const MINUTE_MS = 60_000;
+const NEARLY = 1e-9;
 
 /** Whether an entry of the history is something that went wrong. */
 export function isFailure(entry) {
-  return FAILED.has(entry.status) || (entry.status === "skipped_overload" && UNWANTED_SKIPS.has(entry.reason));
+  return FAILED.includes(entry.status) || (entry.status === "skipped_overload" && UNWANTED_SKIPS.has(entry.reason));
 }
 
 /** What went wrong, in as few words as identify it: "exit 1", "killed by SIGKILL", "timed out". */
@@ -57,16 +61,21 @@ export function cause(entry) {
  * `clock(ms)` writes a time of day. Entries that are no failures are passed over.
  */
 export function group(entries, { lockOf = () => null, clock = wallClock } = {}) {
-  let rest = entries.filter(isFailure).map((entry) => seen(entry, lockOf));
-  const voice = voices(rest);
+  const all = entries.filter(isFailure).map((entry) => seen(entry, lockOf));
+  const rest = new Set(all);
+  const possible = candidates(all, voices(all));
   const groups = [];
-  while (rest.length && groups.length < MOST_GROUPS) {
-    const best = bestOf(candidates(rest), voice);
-    const taken = new Set(best.members);
-    groups.push(told(best, clock));
-    rest = rest.filter((one) => !taken.has(one));
+  while (rest.size && groups.length < MOST_GROUPS) {
+    const best = bestOf(possible);
+    const members = [...best.members];
+    groups.push(told({ ...best, members }, clock));
+    for (const one of members) {
+      rest.delete(one);
+      // Thousands of failures are counted once, and not once more for each group.
+      for (const other of one.shares) leave(other, one);
+    }
   }
-  if (rest.length) groups.push(others(rest));
+  if (rest.size) groups.push(others([...rest]));
   return groups;
 }
 
@@ -79,6 +88,8 @@ function seen(entry, lockOf) {
     cause: cause(entry),
     lock: lockOf(entry.scriptPath) || null,
     slots: entry.count ?? 1,
+    voice: 0,
+    shares: [], // the candidates that it is in
   };
 }
 
@@ -89,16 +100,19 @@ function voices(all) {
   return (one) => 1 / counts.get(one.entry.scriptPath);
 }
 
-function candidates(all) {
+function candidates(all, voice) {
   const found = new Map();
   const put = (key, by, weight, one) => {
     let into = found.get(key);
-    if (!into) found.set(key, (into = { key, by, weight, members: [], scripts: new Set() }));
-    into.members.push(one);
-    into.scripts.add(one.entry.scriptPath);
+    if (!into) found.set(key, (into = { key, by, weight, voice: 0, members: new Set(), scripts: new Map() }));
+    into.members.add(one);
+    into.voice += one.voice;
+    into.scripts.set(one.entry.scriptPath, (into.scripts.get(one.entry.scriptPath) ?? 0) + 1);
+    one.shares.push(into);
   };
   for (const one of all) {
     const { entry } = one;
+    one.voice = voice(one);
     put(`script\n${entry.scriptPath}\n${one.cause}`, "script", 1, one);
     for (const minute of new Set([Math.floor(one.due / MINUTE_MS), Math.floor(one.at / MINUTE_MS)])) {
       put(`minute\n${minute}\n${one.cause}`, "minute", 1, one);
@@ -110,27 +124,40 @@ function candidates(all) {
     // An absence of schedd explains by itself whatever it cost, whenever that was due.
     if (telling(entry)) put(`cause\n${one.cause}`, "cause", ABSENCES.has(entry.reason) ? 1.2 : 0.9, one);
   }
-  return found.values();
+  return [...found.values()];
 }
 
-function bestOf(all, voice) {
+function leave(candidate, one) {
+  candidate.members.delete(one);
+  candidate.voice -= one.voice;
+  const left = candidate.scripts.get(one.entry.scriptPath) - 1;
+  if (left) candidate.scripts.set(one.entry.scriptPath, left);
+  else candidate.scripts.delete(one.entry.scriptPath);
+}
+
+function bestOf(all) {
   let best = null;
   for (const one of all) {
     const fewest = FEWEST[one.by];
     if (one.scripts.size < fewest) continue;
-    const score = one.members.reduce((sum, member) => sum + voice(member), 0) * one.weight;
+    const score = one.voice * one.weight;
     // Several scripts must be explained for the most part, or what they share is a coincidence.
-    if (fewest > 1 && score < fewest * 0.6) continue;
-    const rated = { ...one, score, last: one.members.reduce((last, member) => Math.max(last, member.at), 0) };
-    if (!best || before(rated, best)) best = rated;
+    if (fewest > 1 && score < fewest * 0.6 - NEARLY) continue;
+    if (!best || before(one, score, best)) best = { ...one, score };
   }
   return best;
 }
 
-function before(one, other) {
-  const ahead = one.score - other.score;
-  if (Math.abs(ahead) > 1e-9) return ahead > 0;
-  return one.members.length - other.members.length > 0 || (one.members.length === other.members.length && one.last > other.last);
+function before(one, score, best) {
+  if (Math.abs(score - best.score) > NEARLY) return score > best.score;
+  if (one.members.size !== best.members.size) return one.members.size > best.members.size;
+  return lastOf(one) > lastOf(best);
+}
+
+function lastOf({ members }) {
+  let last = 0;
+  for (const one of members) last = Math.max(last, one.at);
+  return last;
 }
 
 // Whether what went wrong points at something beyond the script.
@@ -172,35 +199,35 @@ function told(found, clock) {
 const SENTENCES = {
   minute({ scripts, cause: what, clock, key }) {
     const at = clock(Number(key.split("\n")[1]) * MINUTE_MS);
-    return `${scripts.length} scripts failed within the same minute, ${at}${what ? `: ${what}` : ""}`;
+    return `${plural(scripts.length, "script")} failed within the same minute, ${at}${what ? `: ${what}` : ""}`;
   },
   lock({ members, scripts, count, cause: what }) {
     const [{ lock, entry }] = members;
     if (entry.reason === "lock") {
-      return `${times(count, "slot")} of ${scripts.length} scripts skipped: the lock ${lock} was taken`;
+      return `${plural(count, "slot")} of ${plural(scripts.length, "script")} skipped: the lock ${lock} was taken`;
     }
-    return `${scripts.length} scripts that share the lock ${lock} failed: ${what}`;
+    return `${plural(scripts.length, "script")} that share the lock ${lock} failed: ${what}`;
   },
   cause({ members, scripts, count, cause: what, clock, key }) {
     const [{ entry }] = members;
     if (entry.reason === "missed") {
-      return `${times(count, "slot")} of ${scripts.length} scripts missed: nobody was there to decide`;
+      return `${plural(count, "slot")} of ${plural(scripts.length, "script")} missed: nobody was there to decide`;
     }
     const text = key.startsWith("text\n") ? firstLine(entry.error).replace(/^exit code \d+: /, "") : what;
-    const often = count > scripts.length ? `, ${count} times since ${clock(members.at(-1).at)}` : "";
-    return `${scripts.length} scripts failed alike: ${text}${often}`;
+    const often = count > scripts.length ? `, ${plural(count, "time")} since ${clock(members.at(-1).at)}` : "";
+    return `${plural(scripts.length, "script")} failed alike: ${text}${often}`;
   },
   script({ members, scripts, count, cause: what, clock }) {
     const [{ entry }] = members;
     const name = scripts[0];
     const skipped = entry.status === "skipped_overload";
-    if (entry.reason === "missed") return `${name} missed ${times(count, "slot")}: nobody was there to decide`;
+    if (entry.reason === "missed") return `${name} missed ${plural(count, "slot")}: nobody was there to decide`;
     if (entry.reason === "stopped") {
-      return count === 1 ? `${name} was stopped at ${clock(members[0].at)}` : `${name} was stopped ${count} times since ${clock(members.at(-1).at)}`;
+      return count === 1 ? `${name} was stopped at ${clock(members[0].at)}` : `${name} was stopped ${plural(count, "time")} since ${clock(members.at(-1).at)}`;
     }
     const verb = skipped ? "was skipped" : "failed";
     if (count === 1) return `${name} ${verb} at ${clock(members[0].at)}: ${what}`;
-    return `${name} ${verb} ${count} times since ${clock(members.at(-1).at)}: ${what}`;
+    return `${name} ${verb} ${plural(count, "time")} since ${clock(members.at(-1).at)}: ${what}`;
   },
 };
 
@@ -211,13 +238,12 @@ function others(rest) {
   const count = members.reduce((sum, one) => sum + one.slots, 0);
   return {
     id: "others", by: "others", cause: null, status: members[0].entry.status, reason: null, scripts, count,
-    sentence: `${times(count, "failure")} more, of ${times(scripts.length, "script")}`,
+    sentence: `${plural(count, "failure")} more, of ${plural(scripts.length, "script")}`,
     first: members.at(-1).at, last: members[0].at, entries: members.map((one) => one.entry),
   };
 }
 
 const firstLine = (text) => (text ?? "").split("\n", 1)[0];
-const times = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 
 function wallClock(ms) {
   return new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });

@@ -124,7 +124,11 @@ function Cell({ cell, now, most, here, place, onOpen, onFocus }) {
   const inside = html`${n > 0 && html`<span class="heat-n" aria-hidden="true">${short(n)}</span>`}${cell.failed > 0 ? html`<${Failed} />` : cell.missed > 0 && html`<${Missed} />`}<span class="unseen">${words}</span>`;
   const common = { class: kind, title, tabIndex: here ? 0 : -1, "data-at": place, onFocus };
   if (!past) return html`<td><button type="button" ...${common} onClick=${() => onOpen(cell)}>${inside}</button></td>`;
-  return html`<td><a ...${common} href=${href("history", {}, { since: iso(cell.from), until: iso(cell.to) })}>${inside}</a></td>`;
+  // What was missed was written down later: its lines are found by their slots.
+  const bounds = cell.missed > 0 && cell.missed === cell.past
+    ? { reason: "missed", slotSince: iso(cell.from), slotUntil: iso(cell.to), rotated: "1" }
+    : { since: iso(cell.from), until: iso(cell.to) };
+  return html`<td><a ...${common} href=${href("history", {}, bounds)}>${inside}</a></td>`;
 }
 
 function short(n) {

@@ -24,7 +24,7 @@ export const REASONS = {
 const KINDS = ["schedule", "manual", "catchup", "replay", "retry", "startup"];
 const SPANS = [["", "any time"], ["1h", "last hour"], ["24h", "last 24 hours"], ["7d", "last 7 days"], ["30d", "last 30 days"]];
 const SPAN_MS = { h: 3_600_000, d: 86_400_000 };
-const KEYS = ["script", "status", "reason", "kind", "since", "until", "rotated"];
+const KEYS = ["script", "status", "reason", "kind", "since", "until", "slotSince", "slotUntil", "rotated"];
 
 export default function View() {
   const { query } = useRoute();
@@ -51,6 +51,8 @@ function asked(wanted) {
     kind: wanted.kind,
     since: instantOf(wanted.since),
     until: instantOf(wanted.until),
+    slotSince: instantOf(wanted.slotSince),
+    slotUntil: instantOf(wanted.slotUntil),
     includeRotated: wanted.rotated ? "true" : "",
     limit: PAGE,
   };
@@ -113,8 +115,18 @@ function Filters({ wanted }) {
           </select></label>`}
     <label class="filter-check"><input type="checkbox" name="rotated" checked=${Boolean(wanted.rotated)}
         onChange=${(event) => set({ rotated: event.currentTarget.checked ? "1" : "" })} /><span>Rotated files too</span></label>
+    ${(wanted.slotSince || wanted.slotUntil) && html`<span class="muted">${dueWords(wanted)}</span>`}
     ${any && html`<${Button} kind="quiet" onClick=${() => { setExact(false); go(href("history")); }}>Clear<//>`}
   </form>`;
+}
+
+/** The bounds of the slots, which come with a link of the heat map. */
+function dueWords({ slotSince, slotUntil }) {
+  const words = [["from", slotSince], ["until", slotUntil]].map(([word, text]) => {
+    const at = new Date(text);
+    return text && !Number.isNaN(+at) ? ` ${word} ${day(at)} ${clock(at)}` : "";
+  });
+  return `due${words.join("")}`;
 }
 
 function localOf(text) {
@@ -241,7 +253,7 @@ function matches(entry, wanted) {
     && (!wanted.status || entry.status === wanted.status)
     && (!wanted.reason || entry.reason === wanted.reason)
     && (!wanted.kind || entry.kind === wanted.kind)
-    && !wanted.until;
+    && !wanted.until && !wanted.slotSince && !wanted.slotUntil;
 }
 
 function byDay(rows) {

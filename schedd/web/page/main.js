@@ -83,20 +83,23 @@ function Shell() {
   const health = useHealth();
   useKeys(setOver, route);
   const known = VIEWS[route.name] ? route.name : "overview";
+  const menu = useMenu();
   useEffect(() => {
     const what = route.params.script ?? VIEWS[known][0];
     document.title = `${what} – ${health?.host ?? "schedd"}`;
   }, [known, route.params.script, health?.host]);
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the content</a>
-    <header class="rail">
+    <header class=${menu.open ? "rail is-open" : "rail"} ref=${menu.box}>
       <a class="rail-brand" href=${href("overview")} aria-label="schedd, overview"><${Brand} /></a>
-      <nav aria-label="Views">${NAV.map((name) => html`<a key=${name} href=${href(name)} aria-current=${name === known ? "page" : undefined}>${VIEWS[name][0]}</a>`)}</nav>
+      <${Link} />
+      <button type="button" class="rail-menu-button" aria-expanded=${menu.open ? "true" : "false"} aria-controls="menu" onClick=${menu.toggle}>
+        <svg width="18" height="18" viewBox="0 0 16 16" aria-hidden="true"><path d=${menu.open ? "M3.5 3.5l9 9m0-9l-9 9" : "M2 4.500h12M2 8h12M2 11.500h12"} stroke="currentColor" stroke-width="1.600" stroke-linecap="round" /></svg>Menu</button>
+      <div class="rail-menu" id="menu"><nav aria-label="Views">${NAV.map((name) => html`<a key=${name} href=${href(name)} aria-current=${name === known ? "page" : undefined}>${VIEWS[name][0]}</a>`)}</nav>
       <div class="rail-foot">
-        <${Link} />
-        <button type="button" class="rail-search" onClick=${() => setOver("palette")}>Go to… <kbd>Ctrl K</kbd></button>
-        <div class="rail-row"><${Theme} /><button type="button" class="rail-button" onClick=${() => setOver("help")} aria-label="Keys">?</button><button type="button" class="rail-button" onClick=${signOut}>Sign out</button></div>
+        <button type="button" class="rail-search" onClick=${() => { menu.close(); setOver("palette"); }}>Go to… <kbd>Ctrl K</kbd></button>
+        <div class="rail-row"><${Theme} /><button type="button" class="rail-button" onClick=${() => { menu.close(); setOver("help"); }} aria-label="Keys">?</button><button type="button" class="rail-button" onClick=${signOut}>Sign out</button></div>
         ${health && html`<p class="rail-host">${health.host} · ${health.version}</p>`}
-      </div>
+      </div></div>
     </header>
     <main id="main" tabindex="-1">
       <div class="banners"><${LostBanner} /><${HealthBanner} /><${PauseBanner} /><${News} /></div>
@@ -105,6 +108,26 @@ function Shell() {
     ${over === "palette" && html`<${Palette} onClose=${() => setOver(null)} />`}
     ${over === "help" && html`<${Help} onClose=${() => setOver(null)} />`}
     <${Toasts} />`;
+}
+
+/** On a narrow screen the views stand in a menu: closed by what is chosen, by Escape and by a click beside it. */
+function useMenu() {
+  const [open, setOpen] = useState(false);
+  const box = useRef(null);
+  useEffect(() => setOpen(false), [location.hash]);
+  useEffect(() => {
+    if (!open) return undefined;
+    const away = (event) => { if (!box.current.contains(event.target)) setOpen(false); };
+    const escape = (event) => {
+      if (event.key !== "Escape") return;
+      setOpen(false);
+      box.current.querySelector(".rail-menu-button").focus();
+    };
+    addEventListener("pointerdown", away);
+    addEventListener("keydown", escape);
+    return () => { removeEventListener("pointerdown", away); removeEventListener("keydown", escape); };
+  }, [open]);
+  return { open, box, toggle: () => setOpen(!open), close: () => setOpen(false) };
 }
 
 function Loaded({ name }) {
@@ -173,7 +196,9 @@ function Theme() {
   const [theme, setTheme] = useState(localStorage.getItem("schedd.theme") ?? "auto");
   const next = { auto: "light", light: "dark", dark: "auto" }[theme];
   const turn = () => { setTheme(next); dress(next); };
-  return html`<button type="button" class="rail-button" onClick=${turn} aria-label=${`Theme: ${theme}. Change to ${next}`}>${{ auto: "Auto", light: "Light", dark: "Dark" }[theme]}</button>`;
+  return html`<button type="button" class="rail-button" onClick=${turn} aria-label=${`Theme: ${theme}. Change to ${next}`} title="Theme">
+    <svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="1.600" />${theme !== "light" && html`<path d=${theme === "dark" ? "M8 2a6 6 0 0 1 0 12a6 6 0 0 1 0-12Z" : "M8 2a6 6 0 0 1 0 12Z"} fill="currentColor" />`}</svg>
+    ${{ auto: "Auto", light: "Light", dark: "Dark" }[theme]}</button>`;
 }
 
 function dress(theme) {

@@ -1,19 +1,21 @@
 // One look: is everything fine, what failed and why, what runs, what comes next.
 
 import { Button, Countdown, Empty, Panel, Problem, Shape, Status, html, useEffect, useMemo, useState } from "./ui.js";
-import { fetchAll, onEvent, serverNow, useHealth, useNow, usePauses, useRecent, useRuns, useSchedules } from "./store.js";
-import { duration, number, plural, until } from "./format.js";
-import { get, post } from "./api.js";
+import { fetchAll, useHealth, useLink, useNow, usePauses, useRecent, useRuns, useSchedules } from "./store.js";
+import { duration, number, plural } from "./format.js";
+import { get } from "./api.js";
 import { href } from "./route.js";
-import { isFailure } from "./failures.js";
+import { FAILED } from "./failures.js";
+import { countOf, useDay } from "./day.js";
+import { verdict } from "./verdict.js";
+import { Pulse } from "./pulse.js";
 import { ScriptName, runHref } from "./evidence.js";
 import { stopRun } from "./actions.js";
 import Failures from "./failures_view.js";
 
 const SHOWN_RUNS = 12;
 const SHOWN_NEXT = 10;
-const DAY_MS = 86_400_000;
-const FAILED = ["error", "timeout", "load_error", "incompatible"];
+const LOST_AFTER_MS = 2_500; // a link that comes back at once is no news
 
 export default function View() {
   const { list, loaded, error } = useSchedules();
@@ -21,9 +23,10 @@ export default function View() {
   return html`<div class="overview">
     <${Lookout} list=${list} />
     <${Refused} />
+    ${list.length > 0 && html`<${Pulse} />`}
     ${list.length > 0 && html`<div class="overview-columns">
-      <div><${Panel} title="Failures" note="the last 24 hours, by what they share"><${Failures} /><//></div>
-      <div><${Running} /><${Next} list=${list} /></div>
+      <div><${Panel} title="Failures" note="the last 24 hours, by what they share"><${Failures} /><//><${Running} /></div>
+      <div><${Next} list=${list} /></div>
     </div>`}
   </div>`;
 }
@@ -32,72 +35,43 @@ export default function View() {
 function Lookout({ list }) {
   const now = useNow();
   const runs = useRuns();
-  const failed = useFailedScripts();
-  const { tone, text, more } = verdict({ list, now, failed, health: useHealth(), paused: usePauses().some((one) => one.all) });
+  const { grid, entries, cut, error } = useDay();
+  const health = useHealth();
+  const { state, since } = useLink();
+  const paused = usePauses().some((one) => one.all);
+  const lost = state === "lost" && Date.now() - since > LOST_AFTER_MS;
+  const { tone, text, more } = useMemo(
+    () => verdict({ list, now, entries, cut, dayError: error, health, lostSince: lost ? since : null, paused }),
+    [list, now, entries, cut, error, health, lost, since, paused],
+  );
   const waiting = runs.filter((run) => run.state === "held").length;
+  const failed = grid && countOf(grid, FAILED, now);
   const counts = [
     [list.length, "scripts", href("schedules")],
     [runs.length - waiting, "running", href("schedules", {}, { status: "running" })],
     [waiting, "waiting", null],
     [list.filter((item) => item.pause).length, "paused", href("schedules", {}, { status: "paused" })],
-    [failed?.size ?? null, "failed in 24 h", href("history", {}, { status: "error", since: "24h" })],
+    [failed, "failed in 24 h", href("history", {}, { status: "error", since: "24h" }), failed ? "is-error" : ""],
   ];
-  return html`<div class="lookout is-${tone}">
+  return html`<div class="lookout is-${tone}" aria-busy=${entries || error ? null : "true"}>
     <${Shape} tone=${tone} size=${36} />
-    <div class="lookout-text"><h1>${text}</h1>${more && html`<p>${more}</p>`}</div>
-    <dl class="counts">${counts.map(([n, word, to]) => html`<div key=${word}><dt>${word}</dt><dd>${to ? html`<a href=${to}>${number(n)}</a>` : number(n)}</dd></div>`)}</dl>
+    <div class="lookout-text"><h1>${text}</h1>
+      ${list.length ? more.length > 0 && html`<p>${more.join(" ")}</p>` : tone === "idle" && health && html`<p>Put a script with a line like <code># @schedule 0 3 * * *</code> into <code>${health.scriptsDir ?? "the scripts directory"}</code>, then <a href=${href("reload")}>reload</a>.</p>`}</div>
+    <dl class="counts">${counts.map(([n, word, to, kind]) => html`<div key=${word} class=${kind}><dt>${word}</dt><dd>${to ? html`<a href=${to}>${number(n)}</a>` : number(n)}</dd></div>`)}</dl>
   </div>`;
 }
 
-function verdict({ list, now, failed, health, paused }) {
-  const coming = list.reduce((least, item) => (item.nextFire && (!least || item.nextFire < least) ? item.nextFire : least), null);
-  const next = coming ? `next fire ${until(Date.parse(coming) - now)}` : "no fire is due";
-  const all = `${plural(list.length, "script")}, ${next}.`;
-  if (health && !health.ready) return { tone: "error", text: "schedd is not ready.", more: health.reasons.join(" ") };
-  if (!list.length) return { tone: "idle", text: "No scripts yet.", more: html`Put a script with a line like <code># @schedule 0 3 * * *</code> into <code>${health?.scriptsDir ?? "the scripts directory"}</code>, then <a href=${href("reload")}>reload</a>.` };
-  if (paused) return { tone: "off", text: "All scripts are paused.", more: all };
-  const failing = list.filter((item) => FAILED.includes(item.lastFireStatus) && failed?.has(item.scriptRel));
-  if (failing.length) {
-    const rest = failed.size - failing.length;
-    return { tone: "error", text: rest ? `${plural(failing.length, "script")} ${failing.length === 1 ? "is" : "are"} failing.` : `${plural(failing.length, "script")} failed in the last 24 h.`, more: `${rest ? `${plural(rest, "other")} failed in the last 24 h, and ${rest === 1 ? "is" : "are"} ok since. ` : ""}${all}` };
-  }
-  if (failed?.size) return { tone: "ok", text: "Everything runs again.", more: `${plural(failed.size, "script")} failed in the last 24 h, and ${failed.size === 1 ? "is" : "are"} ok since. ${all}` };
-  return { tone: "ok", text: "Everything is fine.", more: all };
-}
-
-/** The scripts with a failure in the last day; null while that is not known. */
-function useFailedScripts() {
-  const [failed, setFailed] = useState(null);
-  useEffect(() => {
-    let alive = true;
-    const look = async () => {
-      const since = new Date(serverNow() - DAY_MS).toISOString();
-      const pages = await Promise.all(FAILED.map((status) => get("schedules/history", { status, since, limit: 1_000, includeRotated: true })));
-      if (alive) setFailed(new Set(pages.flatMap((page) => page.entries).map((entry) => entry.scriptPath)));
-    };
-    const quietly = () => look().catch(() => {});
-    quietly();
-    const timer = setInterval(quietly, 600_000); // what is a day old goes
-    const offs = [
-      onEvent("ended", (entry) => { if (isFailure(entry) && FAILED.includes(entry.status)) setFailed((before) => new Set([...(before ?? []), entry.scriptPath])); }),
-      onEvent("hello", (hello) => { if (!hello.resumed) quietly(); }),
-    ];
-    return () => { alive = false; clearInterval(timer); offs.forEach((off) => off()); };
-  }, []);
-  return failed;
-}
-
-/** Files that the last scan refused: only a dry run tells which, so only those who may reload see it. */
+/** Files that the last scan refused, and why; of those that may be seen, once it is known which. */
 function Refused() {
   const failed = useHealth()?.failed ?? 0;
-  const [files, setFiles] = useState([]);
+  const [files, setFiles] = useState(null);
   useEffect(() => {
-    setFiles([]);
-    if (failed) post("schedules/reload", { dry_run: true }).then((answer) => setFiles(answer.failed), () => {});
+    setFiles(null);
+    if (failed) get("schedules/refused").then((answer) => setFiles(answer.failed), () => {});
   }, [failed]);
-  if (!failed) return null;
-  return html`<div class="banner is-error"><${Shape} tone="error" /><div><p><strong>${plural(failed, "file")} could not be registered.</strong></p>
-    ${files.slice(0, 5).map((one) => html`<p key=${one.path}><code>${one.path}${one.line ? `:${one.line}` : ""}</code> ${one.reason}</p>`)}</div><a class="button is-quiet" href=${href("reload")}>Compare</a></div>`;
+  if (!failed || files?.length === 0) return null;
+  return html`<div class="banner is-error"><${Shape} tone="error" /><div><p><strong>${plural(files?.length ?? failed, "file")} could not be registered.</strong></p>
+    ${files?.slice(0, 5).map((one) => html`<p key=${one.path}><code>${one.path}${one.line ? `:${one.line}` : ""}</code> ${one.reason}</p>`)}</div><a class="button is-quiet" href=${href("reload")}>Compare</a></div>`;
 }
 
 function Running() {

@@ -21,6 +21,7 @@ function Run({ runId }) {
   const { run, error, retry } = useRun(runId);
   if (error) {
     return html`<div class="run-page">
+      <header class="page-head"><h1>Run</h1></header>
       ${error.status === 404
         ? html`<${Empty} title="There is no such run">
             Its line may have been in a file of the log that is gone. <a href=${href("history")}>History</a>

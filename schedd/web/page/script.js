@@ -1,6 +1,6 @@
 // One script: what its header says, what comes next, how it went, and why.
 
-import { Ago, At, Button, Copy, Countdown, Empty, Panel, Problem, Status, html, toast, toneOf, useEffect, useState } from "./ui.js";
+import { Ago, At, Button, Copy, Countdown, Empty, Panel, Problem, Status, html, toast, toneOf, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { get, post } from "./api.js";
 import { clock, day, duration, number, plural, statusWord } from "./format.js";
 import { go, href, useRoute } from "./route.js";
@@ -124,47 +124,65 @@ function Running({ script }) {
   <//>`;
 }
 
-const CHART = { bar: 12, gap: 8, high: 48, least: 3 };
+const CHART = { most: 30, share: 0.6, wide: 18, high: 48, least: 3 };
 
 /** The last outcomes as bars: as high as they took long, with a shape for what went wrong. */
 function Outcomes({ script }) {
   const recent = useRecent([script]).get(script);
   if (!recent?.outcomes.length) return null;
-  const { outcomes, usualMs } = recent;
+  return html`<${Chart} ...${recent} />`;
+}
+
+function Chart({ outcomes, usualMs }) {
   const longest = Math.max(1, ...outcomes.map((one) => one.durationMs));
   const most = Math.max(longest, usualMs ?? 0);
-  const width = 30 * (CHART.bar + CHART.gap);
-  const start = CHART.gap / 2;
+  const [box, width] = useWidth();
+  const step = width / CHART.most;
   const usualY = usualMs ? CHART.high - Math.max(CHART.least, (usualMs / most) * CHART.high) : null;
   return html`<${Panel} title="Last outcomes" note=${`${plural(outcomes.length, "fire")}${usualMs ? `, usually ${duration(usualMs)}` : ""}, at most ${duration(longest)}`}>
-    <div class="outcomes">
-      <svg viewBox=${`0 0 ${width} ${CHART.high + 14}`} preserveAspectRatio="xMinYMax meet" role="group" aria-label="Last outcomes, oldest first">
+    <div class="outcomes" ref=${box}>
+      <svg width=${width} height=${CHART.high + 14} role="group" aria-label="Last outcomes, oldest first">
         ${usualY != null && html`<line class="outcomes-usual" x1="0" x2=${width} y1=${usualY} y2=${usualY} />`}
-        ${outcomes.map((one, index) => html`<${Bar} key=${one.runId} one=${one} most=${most} x=${start + index * (CHART.bar + CHART.gap)} />`)}
+        ${outcomes.map((one, index) => html`<${Bar} key=${one.runId} one=${one} most=${most} x=${index * step} step=${step} />`)}
       </svg>
     </div>
   <//>`;
 }
 
-function Bar({ one, most, x }) {
+/** The width of an element in whole pixels, as it is now: the bars share it, and their marks keep their shape. */
+function useWidth() {
+  const box = useRef(null);
+  const [width, setWidth] = useState(600);
+  useLayoutEffect(() => {
+    const measure = () => setWidth(Math.max(1, box.current.clientWidth));
+    measure();
+    const watch = new ResizeObserver(measure);
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
+  return [box, width];
+}
+
+function Bar({ one, most, x, step }) {
   const ranAtAll = one.durationMs > 0;
   const height = ranAtAll ? Math.max(CHART.least, (one.durationMs / most) * CHART.high) : CHART.least;
   const words = `${statusWord(one.status, one.reason)}${ranAtAll ? ` after ${duration(one.durationMs)}` : ""}, ${day(new Date(one.ts))} ${clock(new Date(one.ts))}`;
-  const middle = x + CHART.bar / 2;
+  const wide = Math.min(step * CHART.share, CHART.wide);
+  const middle = x + step / 2;
   return html`<a href=${runHref(one.runId)} aria-label=${words} class=${`bar is-${toneOf(one.status, one.reason)}`}>
     <title>${words}</title>
-    <rect class="bar-hit" x=${x - CHART.gap / 2} y="0" width=${CHART.bar + CHART.gap} height=${CHART.high + 14} />
-    <rect class="bar-body" x=${x} y=${CHART.high - height} width=${CHART.bar} height=${height} rx="2" />
-    ${one.status !== "ok" && html`<path class="bar-mark" d=${markOf(one, middle, CHART.high + 8)} />`}
+    <rect class="bar-hit" x=${x} y="0" width=${step} height=${CHART.high + 14} />
+    <rect class="bar-body" x=${middle - wide / 2} y=${CHART.high - height} width=${wide} height=${height} rx="2" />
+    ${one.status !== "ok" && html`<path class="bar-mark" d=${markOf(one, middle, CHART.high + 8, Math.min(4, step * 0.34))} />`}
   </a>`;
 }
 
 // A cross for a failure, a ring for a time limit, a bar for what was skipped: not by colour alone.
-function markOf(one, x, y) {
+function markOf(one, x, y, r) {
   const tone = toneOf(one.status, one.reason);
-  if (tone === "error") return `M${x - 4} ${y - 4}l8 8m0 -8l-8 8`;
-  if (tone === "timeout" || tone === "miss") return `M${x - 4} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0`;
-  return `M${x - 4} ${y}h8`;
+  if (tone === "error") return `M${x - r} ${y - r}l${2 * r} ${2 * r}m0 ${-2 * r}l${-2 * r} ${2 * r}`;
+  if (tone === "timeout" || tone === "miss") return `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
+  return `M${x - r} ${y}h${2 * r}`;
 }
 
 function Latest({ script }) {

@@ -321,23 +321,29 @@ function count(marks, entry, sparse) {
   else counts[index] += 1;
 }
 
-function useCanvas(height, width, draw, inputs) {
+/** A canvas that is drawn anew when an input changes; `blank` says that there is nothing to draw. */
+function useCanvas(height, width, draw, inputs, blank = false) {
   const canvas = useRef(null);
+  const pen = useRef(null);
   useLayoutEffect(() => {
+    // Pixels cost more than what is drawn on them: a row that is scrolled past before its marks are there has none.
+    if (blank && !pen.current) return;
     const element = canvas.current;
     const scale = devicePixelRatio || 1;
-    element.width = Math.round(width * scale);
-    element.height = Math.round(height * scale);
-    const pen = element.getContext("2d");
-    pen.scale(scale, scale);
-    draw(pen);
+    const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
+    pen.current ??= element.getContext("2d");
+    if (element.width !== wide) element.width = wide;
+    if (element.height !== high) element.height = high;
+    pen.current.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.current.clearRect(0, 0, width, height);
+    draw(pen.current);
   }, inputs);
   return canvas;
 }
 
 function Row({ item, view, now, width, paint, marks, outcomes, running, setTip }) {
   const seen = marks && marks.stepMs ? marks : null;
-  const canvas = useCanvas(ROW_PX, width, (pen) => drawRow(pen, { marks: seen, outcomes, running, view, now, width, paint }), [view, width, paint, marks, marks && sumOf(marks), outcomes, running, running && now]);
+  const canvas = useCanvas(ROW_PX, width, (pen) => drawRow(pen, { marks: seen, outcomes, running, view, now, width, paint }), [view, width, paint, marks, marks && sumOf(marks), outcomes, running, running && now], !seen && !outcomes?.length && !running);
   const things = () => (seen ? thingsOf(seen, view, now) : []);
   const show = (thing) => setTip(thing && { ...thing, x: xOf((thing.from + thing.to) / 2, view, width), script: item.scriptRel, element: canvas.current });
   const near = (event) => {
@@ -371,7 +377,7 @@ function Row({ item, view, now, width, paint, marks, outcomes, running, setTip }
 
 function nameOf(script) {
   const cut = script.lastIndexOf("/") + 1;
-  return html`<span class="timeline-file">${script.slice(cut)}</span><span class="timeline-dir">${script.slice(0, cut - 1)}</span>`;
+  return html`<span class="timeline-file">${script.slice(cut)}</span><span class="timeline-dir">${script.slice(0, Math.max(0, cut - 1))}</span>`;
 }
 
 function sumOf({ fires }) {
