@@ -66,6 +66,7 @@ TEXT
 for name, version in sorted((each.name, each.version) for each in distributions()):
     if name != "schedd":
         print(f" {name} {version}")'
+    echo ' The page, in schedd/web/page/vendor there, has preact and htm, each with its license and provenance beside it.'
     printf '\nFiles: *\nCopyright: %s\nLicense: Expat\n' "$(sed -n 's/^Copyright (c) //p' "$work/license")"
     sed -n '/^Permission/,$p' "$work/license" | sed 's/^$/./; s/^/ /'
 }

@@ -23,7 +23,8 @@ from bench import results
 from bench.row import shown
 from schedd.daemon import vitals
 from schedd.daemon.compose import SWITCH_S
-from schedd.insight.recent import Recent, RecentOutcomes, packed, unpacked
+from schedd.daemon.lately import Lately
+from schedd.insight.recent import Recent, RecentOutcomes
 from schedd.ledger.ledger import Ledger
 from schedd.ledger.tally import Tally, Wanted
 from schedd.timetable import instant
@@ -47,7 +48,7 @@ class WithLog(FakeControl):
     def __init__(self, ledger: Ledger) -> None:
         super().__init__()
         self._ledger = ledger
-        self._recent = RecentOutcomes()
+        self._lately = Lately(ledger, RecentOutcomes())
 
     async def tally(self, wanted: Wanted) -> Tally:
         """Count in the log."""
@@ -55,11 +56,7 @@ class WithLog(FakeControl):
 
     async def recent(self, scripts: Sequence[str]) -> Mapping[str, Recent]:
         """Read the log once."""
-        if not self._recent.filled:
-            self._recent.begin()
-            self._recent.fill(await self._ledger.newest(packed))
-        rows = {script: self._recent.rows(script) for script in scripts}
-        return await asyncio.to_thread(lambda: {script: unpacked(found) for script, found in rows.items()})
+        return await self._lately.of(scripts)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from schedd import fire as fires
 from schedd.fire import Entry, Fire, Kind, Outcome, Reason, RunId, Status
 from schedd.host import identity
@@ -90,6 +92,8 @@ class FakeControl:
         self.triggered = asyncio.Event()
         self.followed = asyncio.Event()
         self.unfollowed = asyncio.Event()
+        self.still = False  # whether nothing changes; else something always may have
+        self._revision = 0
         self._runs: dict[RunId, _Run] = {}
 
     def register(self, script: str, *, expression: str = "0 * * * *", **more: object) -> Schedule:
@@ -134,7 +138,7 @@ class FakeControl:
         """Let a fire wait for its turn, until `due_ms` at least; `fire` says what else is different of it."""
         run = self._runs[run_id]
         run.held, run.due_ms, run.wait = True, due_ms, wait
-        run.fire = replace(run.fire, **fire)  # type: ignore[arg-type]
+        run.fire = msgspec.structs.replace(run.fire, **fire)
 
     def health(self) -> Health:
         return Health(
@@ -156,8 +160,9 @@ class FakeControl:
     def now_ms(self) -> int:
         return NOW_MS
 
-    def schedules(self) -> Sequence[ScheduleView]:
-        return [self._view(self.registered[script]) for script in sorted(self.registered)]
+    def revision(self) -> int:
+        self._revision += not self.still
+        return self._revision
 
     def schedule(self, script: str) -> ScheduleView | None:
         return self._view(self.registered[script]) if script in self.registered else None

@@ -5,8 +5,9 @@ that is full: nothing is raised, facts are applied, and nothing is durable.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +17,8 @@ from schedd.ledger.facts import AnyFact, Ended
 from schedd.ledger.history import MAX_LIMIT, Page, Query
 from schedd.ledger.state import State
 from schedd.timetable.instant import to_ms
+
+T = TypeVar("T")
 
 
 class MemoryLedger:
@@ -73,6 +76,9 @@ class MemoryLedger:
 
     async def sync(self) -> bool:
         return self.refuse is None and not self.closed
+
+    async def reads(self, work: Callable[[], T]) -> T:
+        return await asyncio.to_thread(work)
 
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None = None) -> Chronicle:
         told = Annals(since_ms)

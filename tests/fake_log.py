@@ -34,4 +34,16 @@ def _matches(entry: Entry, query: Query) -> bool:
         and (query.run_id is None or entry.run_id == query.run_id)
         and (query.since_ms is None or at_ms >= query.since_ms)
         and (query.until_ms is None or at_ms < query.until_ms)
+        and _has_slot(entry, query)
+    )
+
+
+def _has_slot(entry: Entry, query: Query) -> bool:
+    if query.slot_since_ms is None and query.slot_until_ms is None:
+        return True
+    if entry.slot is None:
+        return False
+    first_ms, last_ms = instant.to_ms(entry.slot), instant.to_ms(entry.last_slot or entry.slot)
+    return (query.slot_since_ms is None or last_ms >= query.slot_since_ms) and (
+        query.slot_until_ms is None or first_ms < query.slot_until_ms
     )

@@ -41,8 +41,12 @@ _DAY_S: Final = 86_400
 _BLOCK: Final = 64
 _WALK: Final = 200
 
-Counts = Counter[int]
-"""How many, by the index of the step; only those that are not zero."""
+Counts = dict[int, int]
+"""How many, by the index of the step; only those that are not zero.
+
+Not a Counter: hundreds of those, with thousands of numbers each, are walked in one piece by the collector of
+garbage, which leaves plain dicts of numbers alone.
+"""
 
 
 class TooManyError(Exception):
@@ -91,13 +95,13 @@ class Load:
 
     def _count(self, timetable: Timetable, grid: Grid, start: int, *, exact: bool) -> Counts:
         """Count the slots in [start, grid.end) that the calendar lets run."""
-        found: Counts = Counter()
+        found: Counter[int] = Counter()
         end = min(grid.end, HORIZON)
         if start >= end:
-            return found
+            return {}
         if _must_be_walked(timetable):
             found.update(map(grid.index, self._walk(timetable, start, end)))
-            return found
+            return dict(found)
         (part,) = timetable.parts
         shift = timetable.offset_s if exact else 0
         self._add(found, part, grid, start, end, shift=shift, sign=1)
@@ -105,7 +109,7 @@ class Load:
             for piece in timetable.closures.between(start, end):
                 stretch = max(start, piece.start), min(end, piece.end)
                 self._add(found, part, grid, *stretch, shift=shift, sign=-1)
-        return Counter({index: count for index, count in found.items() if count})
+        return {index: count for index, count in found.items() if count}
 
     def _walk(self, timetable: Timetable, start: int, end: int) -> Iterator[Slot]:
         after = Slot(start - 1)
@@ -118,7 +122,7 @@ class Load:
             after = slots[-1]
 
     def _add(
-        self, found: Counts, part: Part, grid: Grid, begin: int, end: int, *, shift: int, sign: int
+        self, found: Counter[int], part: Part, grid: Grid, begin: int, end: int, *, shift: int, sign: int
     ) -> None:
         """Add the slots of one form in [begin, end), each moved by `shift`."""
         if isinstance(part, Cron):

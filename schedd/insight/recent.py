@@ -2,16 +2,17 @@
 
 For ten thousand scripts they are not to be had from the fires log at each glance, so the last `KEPT` of every
 script are kept, in 35 bytes each: 11 MB when all have so many. They are read from the newest `SCAN_BYTES` of
-the fires log when somebody asks for the first time, in a thread, and follow the fires from then on. A script
-whose last outcomes lie further back has none here until it fires; the history has them.
+the fires log in small steps of a thread, and follow the fires from then on. A script whose last outcomes lie
+further back has none here until it fires; the history has them.
 
-Whoever never asks pays nothing for it. Rejected: reading at the start, when the disk is wanted for scripts.
+Nothing here does much in one piece, whatever the thread: what makes or frees a hundred thousand objects at
+once keeps the interpreter to itself meanwhile.
 """
 
 import statistics
 import struct
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
@@ -24,6 +25,8 @@ MOST_SCRIPTS: Final = 20_000
 """Registered or not; the one that was silent the longest is forgotten first."""
 MOST_MEANWHILE: Final = 100_000
 """Fires that end while the log is read."""
+MEANWHILE_AT_ONCE: Final = 100
+"""A millisecond's work."""
 
 _ROW = struct.Struct("<q16sBBBq")
 _STATUSES, _KINDS = tuple(Status), tuple(Kind)
@@ -87,8 +90,42 @@ class Recent:
         return round(statistics.median(took)) if took else None
 
 
+class Reading:
+    """The last outcomes of each script on their way out of the log, which is told newest first."""
+
+    def __init__(self, newest_first: Iterator[Line]) -> None:
+        self._lines = newest_first
+        self._rows: dict[str, bytearray] = {}
+
+    def step(self, lines: int) -> bool:
+        """Take in so many lines more; False when there were no more. Blocks on whoever gives the lines."""
+        for _ in range(lines):
+            line = next(self._lines, None)
+            if line is None:
+                return False
+            self._take(line)
+        return True
+
+    def rows(self) -> dict[str, bytearray]:
+        """Return what was read, packed; the script that was silent the longest first. Call it once."""
+        turned: dict[str, bytearray] = {}
+        while self._rows:
+            script, rows = self._rows.popitem()
+            turned[script] = bytearray(b"".join(reversed(_split(rows))))
+        return turned
+
+    def _take(self, line: Line) -> None:
+        rows = self._rows.get(line.script_path)
+        if rows is None:
+            if len(self._rows) >= MOST_SCRIPTS:
+                return
+            rows = self._rows[line.script_path] = bytearray()
+        if len(rows) < KEPT * _ROW.size and (row := pack(line)) is not None:
+            rows += row
+
+
 class RecentOutcomes:
-    """Keeps them. Until `begin` nothing is kept; from `begin` to `fill` what ends waits for what is older."""
+    """Keeps them. Until `begin` nothing is kept; until all is `filled` what ends waits for what is older."""
 
     def __init__(self) -> None:
         self._rows: dict[str, bytearray] = {}
@@ -100,12 +137,19 @@ class RecentOutcomes:
         self._meanwhile = deque(maxlen=MOST_MEANWHILE)
 
     def fill(self, rows: dict[str, bytearray]) -> None:
-        """Take what `packed` made of the log."""
+        """Take what was read from the log; `settle` adds what has ended meanwhile."""
         self._rows = rows
-        meanwhile, self._meanwhile, self.filled = self._meanwhile or (), None, True
-        for script, row in meanwhile:
+
+    def settle(self) -> bool:
+        """Add some of what has ended meanwhile; True when that was all, and nothing has to wait any more."""
+        meanwhile = self._meanwhile or deque()
+        for _ in range(min(MEANWHILE_AT_ONCE, len(meanwhile))):
+            script, row = meanwhile.popleft()
             if row not in _split(self._rows.get(script, bytearray())):
                 self._append(script, row)
+        if not meanwhile:
+            self._meanwhile, self.filled = None, True
+        return self.filled
 
     def note(self, entry: Line) -> None:
         """Take in the line of a fire that has just ended."""
@@ -134,20 +178,6 @@ class RecentOutcomes:
         self._rows[script] = rows
         if len(self._rows) > MOST_SCRIPTS:
             del self._rows[next(iter(self._rows))]
-
-
-def packed(newest_first: Iterable[Line]) -> dict[str, bytearray]:
-    """Return the last outcomes of each script, packed; the script that was silent the longest first."""
-    rows: dict[str, list[bytes]] = {}
-    for line in newest_first:
-        found = rows.get(line.script_path)
-        if found is None:
-            if len(rows) >= MOST_SCRIPTS:
-                continue
-            found = rows[line.script_path] = []
-        if len(found) < KEPT and (row := pack(line)) is not None:
-            found.append(row)
-    return {script: bytearray(b"".join(reversed(found))) for script, found in reversed(rows.items())}
 
 
 def pack(told: Line) -> bytes | None:

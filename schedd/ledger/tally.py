@@ -47,8 +47,8 @@ MOST_SCRIPTS: Final = 100_000
 EDGE_BYTES: Final = 64 * 1024
 """Of the end of a file: its last line is in there."""
 
-Counts = Counter[int]
-"""How many, by the index of the step."""
+Counts = dict[int, int]
+"""How many, by the index of the step. Plain dicts of numbers are nothing that the garbage collector walks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +68,24 @@ class Tally:
 
     together: dict[Status, Counts] = field(default_factory=dict)
     each: dict[str, dict[Status, Counts]] = field(default_factory=dict)
-    missed: Counts = field(default_factory=Counter)
+    missed: Counts = field(default_factory=dict)
     """Those of the errors that are slots which nobody was there to decide."""
     missed_by: dict[str, Counts] = field(default_factory=dict)
     """The same of each script, if scripts were named."""
 
     def add(self, status: Status, index: int, count: int, *, missed: bool, script: str | None = None) -> None:
         """Count so many more."""
-        self.together.setdefault(status, Counter())[index] += count
+        _more(self.together.setdefault(status, {}), index, count)
         if missed:
-            self.missed[index] += count
+            _more(self.missed, index, count)
         if script is not None:
-            self.each.setdefault(script, {}).setdefault(status, Counter())[index] += count
+            _more(self.each.setdefault(script, {}).setdefault(status, {}), index, count)
             if missed:
-                self.missed_by.setdefault(script, Counter())[index] += count
+                _more(self.missed_by.setdefault(script, {}), index, count)
+
+
+def _more(counts: Counts, index: int, count: int) -> None:
+    counts[index] = counts.get(index, 0) + count
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -272,7 +276,8 @@ class Tallies:
             for number, ended in zip(fires.scripts[low:high], fires.ended[low:high], strict=True)
             if number in chosen
         )
-        for (number, index), count in counts.items():
+        while counts:  # freed one by one: all at once would hold up the other threads
+            (number, index), count = counts.popitem()
             script = None if wanted.scripts is None else self._names[number]
             found.add(status, index, count, missed=False, script=script)
 

@@ -71,6 +71,14 @@ ROUTES = (
     ),
     Route(
         "GET",
+        f"{SCHEDULES}/refused",
+        schedules.refused,
+        Scope.READ,
+        types.RefusedAnswer,
+        what="the files that could not be registered",
+    ),
+    Route(
+        "GET",
         f"{SCHEDULES}/recent",
         recent.recent,
         Scope.READ,

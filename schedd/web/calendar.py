@@ -2,18 +2,23 @@
 
 All is counted and written in threads, one answer after the other. What has been answered carries a weak tag
 that leaves out `now`, so a client that asks again in a quiet minute gets a 304.
+
+Of two hundred scripts it may be a million numbers, so each script is written and forgotten by itself, and
+they are sent in pieces: what encodes, joins, frees or sends them all at once keeps the loop waiting for so
+long, in whatever thread it is.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
 
 from schedd.fire import Status
-from schedd.insight.load import Load, TooManyError
+from schedd.insight.load import Counts, Load, TooManyError
 from schedd.ledger.tally import Tally, Wanted
 from schedd.planner.view import Pause
 from schedd.schedule import Schedule
@@ -31,6 +36,7 @@ STEP_S = 3_600
 DEFAULT_SPAN_S = 86_400
 """Before and after now, when the request says nothing."""
 MAX_STEP_S = 366 * 86_400
+PIECE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +79,24 @@ async def calendar(request: web.Request) -> web.Response:
     async with here.counting:
         tally = await here.control.tally(wanted)
         try:
-            tag, body = await asyncio.to_thread(_written, asked, tally, here.load)
+            tag, pieces = await asyncio.to_thread(_written, asked, tally, here.load)
         except TooManyError as error:
             raise answers.invalid(
                 "there are too many slots to walk in this stretch: ask for a shorter one", key="to"
             ) from error
-    response = answers.found_tagged(request, tag, lambda: body)
+    response = answers.found_tagged(request, tag, lambda: b"".join(pieces[:1]))
     response.headers[hdrs.ETAG] = f'W/"{tag}"'
+    if len(pieces) > 1 and response.status == HTTPStatus.OK:
+        response.headers[hdrs.CONTENT_LENGTH] = str(sum(map(len, pieces)))
+        response.body = _sent(pieces)
     return response
+
+
+async def _sent(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """Yield pieces, and let the loop turn after each: a client that reads as fast takes none of them up."""
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
 
 
 def named(
@@ -160,15 +176,17 @@ def _dense(counts: Mapping[int, int], grid: Grid) -> list[int]:
     return row
 
 
-def _written(asked: _Asked, tally: Tally, load: Load) -> tuple[str, bytes]:
-    """Count the slots to come and write the answer; return its tag with it. Raises TooManyError."""
-    grid, each = asked.grid, {}
+def _written(asked: _Asked, tally: Tally, load: Load) -> tuple[str, list[bytes]]:
+    """Count the slots to come and write the answer in pieces; return its tag with it. Raises TooManyError."""
+    grid = asked.grid
+    each: dict[str, Counts] = {}
     found = coming.of(asked.schedules, asked.pauses, asked.sees, now_ms=asked.now_ms)
     if asked.scripts:
         each = load.each(found, grid)
-        slots = _dense(sum(each.values(), Counter()), grid)
+        slots = _sum(each, grid)
     else:
         slots = load.together(found, grid)
+    scripts = list(_joined(_of_each(asked.scripts, each, tally))) if asked.by_script else []
     answer = CalendarAnswer(
         from_=instant.from_slot(grid.begin),
         to=instant.from_slot(grid.end),
@@ -177,25 +195,54 @@ def _written(asked: _Asked, tally: Tally, load: Load) -> tuple[str, bytes]:
         slots=tuple(slots),
         fires={status: tuple(_dense(counts, grid)) for status, counts in sorted(tally.together.items())},
         missed=tuple(_dense(tally.missed, grid)),
-        scripts=_scripts(asked.scripts, each, tally) if asked.by_script else msgspec.UNSET,
     )
-    tag = answers.etag(msgspec.json.encode(answer))
-    return tag, msgspec.json.encode(msgspec.structs.replace(answer, now=instant.from_ms(asked.now_ms)))
+    _forget(each, tally.each, tally.missed_by)
+    tags = [answers.etag(piece).encode() for piece in scripts]
+    tag = answers.etag(b"".join([msgspec.json.encode(answer), *tags]))
+    body = msgspec.json.encode(msgspec.structs.replace(answer, now=instant.from_ms(asked.now_ms)))
+    return tag, [body[:-1] + b',"scripts":[', *scripts, b"]}"] if asked.by_script else [body]
 
 
-def _scripts(
-    scripts: Sequence[str], slots: Mapping[str, Mapping[int, int]], tally: Tally
-) -> tuple[ScriptCounts, ...]:
-    """Return the counts of each script that was asked for, in that order."""
-    return tuple(
-        ScriptCounts(
-            script_path=script,
-            slots=_pairs(slots.get(script, {})),
-            fires=_fires(tally.each.get(script, {})),
-            missed=_pairs(tally.missed_by.get(script, {})),
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what stands between the brackets of a list, in pieces that are not too small."""
+    waiting: list[bytes] = []
+    size, comma = 0, b""
+    for part in parts:
+        waiting += (comma, part)
+        size, comma = size + len(part), b","
+        if size >= PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+def _forget(*tables: dict[str, Any]) -> None:
+    """Free the counts of one script after the other."""
+    for table in tables:
+        while table:
+            table.popitem()
+
+
+def _sum(each: Mapping[str, Counts], grid: Grid) -> list[int]:
+    row = [0] * len(grid)
+    for counts in each.values():
+        for index, count in counts.items():
+            row[index] += count
+    return row
+
+
+def _of_each(scripts: Sequence[str], slots: dict[str, Counts], tally: Tally) -> Iterator[bytes]:
+    """Write the counts of each script that was asked for, in that order, and forget them."""
+    for script in scripts:
+        yield msgspec.json.encode(
+            ScriptCounts(
+                script_path=script,
+                slots=_pairs(slots.pop(script, {})),
+                fires=_fires(tally.each.pop(script, {})),
+                missed=_pairs(tally.missed_by.pop(script, {})),
+            )
         )
-        for script in scripts
-    )
 
 
 def _fires(by: Mapping[Status, Mapping[int, int]]) -> dict[Status, Pairs]:

@@ -63,6 +63,7 @@ class Now:
     ledger_failing: bool = False
     journal_dropped: int = 0
     output_not_in_journal: int = 0
+    event_listeners: int = 0
 
 
 class Meters:
@@ -177,6 +178,7 @@ def _of_now(now: Now, reloaded_s: float) -> Iterator[Metric]:
     yield _gauge("schedd_scripts_failed", "Scripts that the last reload refused.", now.failed)
     yield _gauge("schedd_runs_in_flight", "Runs that are alive.", now.running)
     yield _gauge("schedd_held", "Fires that wait.", now.held)
+    yield _gauge("schedd_event_listeners", "Who listens to what happens.", now.event_listeners)
     yield _gauge("schedd_start_time_seconds", "When the daemon came up.", now.up_since_s)
     yield _gauge("schedd_reload_last_success_timestamp_seconds", "The last reload.", reloaded_s)
     yield _gauge("schedd_ledger_queue", "Lines that wait to be written.", now.ledger_queued)

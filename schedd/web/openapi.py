@@ -30,6 +30,8 @@ KEYS: Mapping[str, tuple[Mapping[str, object], str]] = {
     "scriptPath": (PATH, "A script, absolute or relative to the scripts directory."),
     "since": (INSTANT, "From this instant on; ISO 8601, `+` written as `%2B`."),
     "until": (INSTANT, "Before this instant."),
+    "slotSince": (INSTANT, "Slots from this instant on."),
+    "slotUntil": (INSTANT, "Slots before this instant."),
     "at": ({"type": "string", "minLength": 1}, "An instant, or a time on the clock of the script's zone."),
     "from": (INSTANT, "From this instant on (a preview: after it)."),
     "to": (INSTANT, "Before this instant."),

@@ -17,7 +17,7 @@ from schedd.ledger.history import Page, Query
 from schedd.timetable import effects, instant
 from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
-from schedd.web import answers, audit, auth, body, in_force, listing, query, repeats, runs, state, types
+from schedd.web import answers, audit, auth, body, listing, query, repeats, runs, shortcut, state, types
 from schedd.web.control import Control, Failure, Phase, Ticket
 
 MAX_PAGES = 20
@@ -37,12 +37,8 @@ async def list_all(request: web.Request) -> web.Response:
     """Answer `GET /list`."""
     query.read(request)
     here, caller = state.of(request), request[state.CALLER]
-    encoded = await here.listing.encode(
-        here.control.schedules(),
-        here.control.last_outcome,
-        caller.sees,
-        maintenance=in_force.of_all(here.control.pauses()),
-    )
+    encoded = await here.listing.encode(here.control, caller)
+    shortcut.remember(request)
     return answers.found_tagged(request, encoded.tag, encoded.body)
 
 
@@ -88,6 +84,25 @@ async def reload(request: web.Request) -> web.Response:
             warnings=tuple(_failure(warning) for warning in report.warnings),
         )
     )
+
+
+async def refused(request: web.Request) -> web.Response:
+    """Answer `GET /refused`: what was wrong with files when the directory was last read."""
+    query.read(request)
+    here, caller = state.of(request), request[state.CALLER]
+    seen = [failure for failure in here.control.failures() if caller.sees(failure.path)]
+    registered = {each.script for each in here.control.schedules_of([each.path for each in seen])}
+    failed = tuple(
+        types.RefusedItem(
+            path=each.path,
+            reason=each.reason,
+            line=each.line,
+            column=each.column,
+            stale=each.path in registered,
+        )
+        for each in seen
+    )
+    return answers.found(request, types.RefusedAnswer(total=len(failed), failed=failed))
 
 
 async def trigger(request: web.Request) -> web.Response:

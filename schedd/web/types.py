@@ -204,6 +204,20 @@ class FailureItem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
     column: int | None = None
 
 
+class RefusedItem(FailureItem, frozen=True, kw_only=True):
+    """What is wrong with a file."""
+
+    stale: bool
+    """Whether the script fires as it was when it was last right."""
+
+
+class RefusedAnswer(Answer, frozen=True, kw_only=True):
+    """`GET /refused`."""
+
+    total: int
+    failed: tuple[RefusedItem, ...]
+
+
 class ReloadAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /reload`."""
 

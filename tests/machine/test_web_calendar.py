@@ -12,6 +12,7 @@ from schedd.fire import Kind, Reason, RunId, Status
 from schedd.insight.recent import Outcome, Recent
 from schedd.ledger.tally import Tally
 from schedd.planner.view import Pause
+from schedd.web.calendar import MOST_STEPS, PIECE_BYTES
 from tests.api import SCHEDULES, is_error, serving
 from tests.fake_control import NOW_MS, FakeControl
 
@@ -152,3 +153,27 @@ async def test_the_last_outcomes_come_for_each_script_that_is_named(tmp_path: Pa
             "kind": "schedule",
         }
     ]
+
+
+async def test_an_answer_of_many_numbers_comes_whole(tmp_path: Path) -> None:
+    control, scripts = FakeControl(), [f"{number}.sh" for number in range(20)]
+    counts = {index: index + 1 for index in range(MOST_STEPS)}
+
+    def count_anew() -> None:
+        control.counted = Tally(each={script: {Status.OK: dict(counts)} for script in scripts})
+
+    named = "&".join(f"scriptPath={script}" for script in scripts)
+    path = f"{CALENDAR}?from=2026-11-24T00:00:00Z&to=2026-12-14T20:00:00Z&step=15m&by=script&{named}"
+    async with serving(tmp_path, control) as api:
+        count_anew()
+        whole = await api.get(path)
+        count_anew()
+        head = await api.ask("HEAD", path)
+        count_anew()
+        again = await api.get(path, headers={"If-None-Match": whole.headers["ETag"]})
+    assert len(whole.raw) > 3 * PIECE_BYTES
+    assert whole.headers["Content-Length"] == head.headers["Content-Length"] == str(len(whole.raw))
+    assert [each["scriptPath"] for each in whole.body["scripts"]] == scripts
+    for each in whole.body["scripts"]:
+        assert each["fires"] == {"ok": [[index, count] for index, count in counts.items()]}
+    assert (again.status, again.raw, head.raw) == (304, b"", b"")

@@ -144,6 +144,17 @@ async def test_our_filters_reach_the_log(tmp_path: Path) -> None:
             assert [line["runId"] for line in body["entries"]] == [line.run_id for line in expected]
 
 
+async def test_bounds_of_slots_reach_the_log(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        slots = ["2026-11-24T09:00:00.000Z", "2026-11-24T08:00:00.000Z", None]
+        api.control.entries = [entry("a.py", slot=slot, status=Status.ERROR) for slot in slots]
+        question = "slotSince=2026-11-24T10:00:00%2B01:00&slotUntil=2026-11-24T09:00:01Z"
+        body = (await api.get(f"{HISTORY}?{question}")).body
+        assert [line["slot"] for line in body["entries"]] == slots[:1]
+        answer = await api.get(f"{HISTORY}?slotUntil=noon")
+    assert is_error(answer, 400, "VALIDATION_ERROR")
+
+
 @pytest.mark.parametrize(
     "question",
     [

@@ -3,8 +3,10 @@
 import base64
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import icalendar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,3 +181,24 @@ def test_any_text_is_one_line_that_unfolds_to_itself(text: str) -> None:
     assert all(len(part.encode("utf-8", "replace")) <= 75 for part in line.split("\r\n"))
     kept = "".join(c for c in text.replace("\r\n", "\n") if c in "\n\t" or (c >= " " and c != "\x7f"))
     assert unescaped(line.replace("\r\n ", "")[len("SUMMARY:") : -2]) == kept
+
+
+async def test_a_reader_of_others_finds_the_same(tmp_path: Path) -> None:
+    label = 'Eins; zwei, drei \\ "vier"' + " ünïcödé 🎉" * 20
+    control = with_one(label=label, description="one\nEND:VEVENT: two", tags=("a,b", "c;d"))
+    async with serving(tmp_path, control) as api:
+        raw = (await api.get(f"{FEED}?to=2026-11-26T00:00:00Z")).raw
+    calendar = icalendar.Calendar.from_ical(raw)
+    assert calendar["VERSION"] == "2.0"
+    found = calendar.walk("VEVENT")
+    assert [event.errors for event in found] == [[], []]
+    assert [event.decoded("DTSTART") for event in found] == [
+        datetime(2026, 11, 24, 12, tzinfo=UTC),
+        datetime(2026, 11, 25, 12, tzinfo=UTC),
+    ]
+    for event in found:
+        assert str(event["SUMMARY"]) == label
+        assert str(event["DESCRIPTION"]).startswith("one\nEND:VEVENT: two\n")
+        assert [str(category) for category in event["CATEGORIES"].cats] == ["a,b", "c;d"]
+        assert event["TRANSP"] == "TRANSPARENT"
+    assert len({str(event["UID"]) for event in found}) == 2

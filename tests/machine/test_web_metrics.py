@@ -11,6 +11,7 @@ from schedd.ledger import facts
 from schedd.web import meters
 from schedd.web.meters import Meters, Now
 from tests.api import serving
+from tests.machine.listening import listening
 
 NOW = Now(version="1.2.3", host="here", states={}, failed=0, running=0, held=0, up_since_s=0.0)
 
@@ -131,6 +132,20 @@ async def test_requests_are_counted_by_route_never_by_path(tmp_path: Path) -> No
     samples = [s for f in text_string_to_metric_families(answer.raw.decode()) for s in f.samples]
     routes = {s.labels["route"]: s.value for s in samples if s.name == "schedd_http_requests_total"}
     assert routes == {"/api/v1/exec/runs/{runId}": 2, "unknown": 2}
+
+
+async def test_who_listens_to_what_happens_is_counted(tmp_path: Path) -> None:
+    async def listeners() -> float | None:
+        raw = (await api.get("/metrics")).raw.decode()
+        samples = [s for f in text_string_to_metric_families(raw) for s in f.samples]
+        return _value(samples, "schedd_event_listeners")
+
+    async with serving(tmp_path) as api:
+        assert await listeners() == 0
+        async with listening(api) as one, listening(api) as other:
+            await one.until("hello")
+            await other.until("hello")
+            assert await listeners() == 2
 
 
 async def test_metrics_want_a_token(tmp_path: Path) -> None:

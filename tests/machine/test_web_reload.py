@@ -1,4 +1,4 @@
-"""`POST /reload`: the body may be missing, the answer is the report."""
+"""`POST /reload`: the body may be missing, the answer is the report; `GET /refused` is a part of it."""
 
 import asyncio
 from dataclasses import replace
@@ -11,6 +11,7 @@ from tests.api import SCHEDULES, is_error, serving
 from tests.fake_control import failure
 
 RELOAD = f"{SCHEDULES}/reload"
+REFUSED = f"{SCHEDULES}/refused"
 REPORT = ReloadReport(
     dry_run=False,
     added=("new.py",),
@@ -95,3 +96,26 @@ async def test_empty_lists_are_lists(tmp_path: Path) -> None:
         api.control.report = replace(REPORT, added=(), failed=(), warnings=())
         body = (await api.post(RELOAD)).body
     assert (body["added"], body["failed"], body["warnings"]) == ([], [], [])
+
+
+async def test_who_may_only_read_is_told_what_was_refused(tmp_path: Path) -> None:
+    failed = (failure("broken.py", "Invalid cron expression: 'soon'", line=2), failure("new.py", "unsafe"))
+    async with serving(tmp_path) as api:
+        api.control.register("broken.py")
+        api.control.report = replace(REPORT, failed=failed)
+        answer = await api.get(REFUSED, token=api.token("reader", "read"))
+    assert answer.body == {
+        "total": 2,
+        "failed": [
+            {"path": "broken.py", "reason": "Invalid cron expression: 'soon'", "line": 2, "stale": True},
+            {"path": "new.py", "reason": "unsafe", "stale": False},
+        ],
+    }
+
+
+async def test_a_token_for_some_scripts_is_told_of_those_that_were_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        failed = (failure("shop/a.sh", "bad"), failure("bank/b.sh", "bad"))
+        api.control.report = replace(REPORT, failed=failed)
+        answer = await api.get(REFUSED, token=api.token("bank", "read", scripts="bank/*"))
+    assert [each["path"] for each in answer.body["failed"]] == ["bank/b.sh"]

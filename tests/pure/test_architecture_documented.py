@@ -24,6 +24,14 @@ def test_each_room_is_shown() -> None:
 
 
 def test_all_that_starts_or_feeds_something_is_in_the_picture() -> None:
-    for name in ("process", "launcher", "nurseries", "node_hosts", "watching", "metering", "vitals", "front"):
+    starts = ("process", "launcher", "nurseries", "node_hosts")
+    feeds = ("watching", "metering", "vitals", "front", "feed", "lately")
+    counts = ("history", "tally", "calendar", "load", "recent")
+    for name in starts + feeds + counts:
         assert name in modules()
         assert re.search(rf"\b{name}\b", PICTURE), name
+
+
+def test_the_page_is_in_the_picture() -> None:
+    assert (ROOT / "schedd" / "web" / "page" / "index.html").is_file()
+    assert "page/" in PICTURE

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from schedd.fire import Kind, Reason, Status
-from schedd.insight.recent import KEPT, RecentOutcomes, packed
+from schedd.insight.recent import KEPT, MEANWHILE_AT_ONCE, Reading, RecentOutcomes
 from schedd.timetable import instant
 
 
@@ -28,10 +28,16 @@ def numbers(recent: RecentOutcomes, script: str = "a.sh") -> list[int]:
     return [UUID(outcome.run_id).int for outcome in recent.of(script).outcomes]
 
 
-def filled(*newest_first: Ended) -> RecentOutcomes:
-    recent = RecentOutcomes()
-    recent.begin()
-    recent.fill(packed(newest_first))
+def filled(*newest_first: Ended, recent: RecentOutcomes | None = None) -> RecentOutcomes:
+    if recent is None:
+        recent = RecentOutcomes()
+        recent.begin()
+    reading = Reading(iter(newest_first))
+    while reading.step(7):
+        pass
+    recent.fill(reading.rows())
+    while not recent.settle():
+        assert not recent.filled
     return recent
 
 
@@ -58,8 +64,31 @@ def test_what_ends_while_the_log_is_read_is_in_it_once() -> None:
     recent.begin()
     recent.note(ended(2))
     recent.note(ended(3))
-    recent.fill(packed([ended(2), ended(1)]))
-    assert numbers(recent) == [1, 2, 3]
+    assert numbers(filled(ended(2), ended(1), recent=recent)) == [1, 2, 3]
+
+
+def test_what_ends_while_what_has_ended_meanwhile_is_added_comes_behind_it() -> None:
+    recent = RecentOutcomes()
+    recent.begin()
+    for number in range(1, 2 * MEANWHILE_AT_ONCE):
+        recent.note(ended(number))
+    recent.fill({})
+    assert not recent.settle()
+    recent.note(ended(2 * MEANWHILE_AT_ONCE))
+    assert recent.settle()
+    recent.note(ended(2 * MEANWHILE_AT_ONCE + 1))
+    newest = 2 * MEANWHILE_AT_ONCE + 1
+    assert numbers(recent) == list(range(newest - KEPT + 1, newest + 1))
+
+
+def test_a_log_is_read_to_its_end_whatever_the_size_of_a_step() -> None:
+    for lines in (1, 3, 6, 7):
+        reading = Reading(iter([ended(number, f"{number % 2}.sh") for number in range(6, 0, -1)]))
+        steps = 1
+        while reading.step(lines):
+            steps += 1
+        assert steps == 6 // lines + 1
+        assert list(reading.rows()) == ["1.sh", "0.sh"]
 
 
 def test_only_good_runs_say_how_long_it_usually_takes() -> None:
