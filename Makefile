@@ -6,6 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
 SECONDS ?= 60
+ONLY ?=
 SEED ?=
 # What decides what has to be installed; a change of the code does not.
 DECLARED := setup.cfg setup.py
@@ -19,7 +20,7 @@ help:
 	@echo 'make torture    kill it at random for SECONDS=60, and prove that no slot is lost or doubled (SEED=)'
 	@echo 'make check      formatting, lint, types, import rules, style rules, then all tests'
 	@echo 'make format     format the code, and mend what can be mended'
-	@echo 'make bench      measure, and write bench/RESULTS.md'
+	@echo 'make bench      measure, and write bench/RESULTS.md (ONLY=burst,ledger measures only these parts)'
 	@echo 'make soak       50 fires a second for SECONDS=60: does it grow, is a slot lost? (ARGS=--keep-results)'
 	@echo 'make install    put schedd, its unit and its directories into the system (DESTDIR, PREFIX=/usr/local)'
 	@echo 'make uninstall  take them out again; your configuration, scripts and history stay'
@@ -52,7 +53,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.test
-	$(BIN)/python -m bench
+	@exec $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 soak: $(VENV)/.test
 	@exec $(BIN)/python -m bench.soak --seconds $(SECONDS) $(ARGS)
@@ -78,6 +79,6 @@ $(VENV)/.run: $(DECLARED)
 
 $(VENV)/.test: $(DECLARED)
 	@.ci/need.sh systemctl systemd nsenter util-linux pgrep procps bash bash faketime faketime openssl openssl \
-		dpkg-deb dpkg man man-db groff groff-base curl curl script bsdutils
+		dpkg-deb dpkg man man-db groff groff-base curl curl script bsdutils cc 'gcc libc6-dev'
 	@.ci/venv.sh $(VENV) node,dev
 	@touch $@ $(VENV)/.run

@@ -1,72 +1,114 @@
-"""How late scripts start when a thousand are due in the same second: the real daemon, real processes."""
+"""A thousand and ten thousand jobs that are due in the same second: schedd, its peers, and a loop in C.
 
-import json
-import os
+Each job is a static program that writes down when it began and ends. The contenders take turns, so that each
+has had the machine's good and bad minutes. `last` is when the last job began: until then somebody waits.
+What it has cost is counted from before the instant until all is quiet again; copies of itself that a
+scheduler makes for each job (cron) count with the job.
+
+/bin/true is started by schedd and the loop only: when it began, only they can tell, schedd by its log. The
+holds of the event loop are of these bursts.
+"""
+
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench.row import Row, shown
+from bench.beside import row_of
+from bench.contenders import field
+from bench.contenders.contender import Contender
+from bench.contenders.this import Schedd, figures
+from bench.rounds import LOGGED, Jobs, Rounds, Seen, floor, nothings, programs, stamped_floor
+from bench.row import REPEATS, Row, quantile
 
-SCRIPTS = 1_000
-AHEAD_S = 6
-PATIENCE_S = 60
+SIZES = {1_000: REPEATS, 10_000: 3}
+"""How many are due, and how often that is measured."""
+
+LOOP = "posix_spawn loop in C"
+P99 = 0.99
+FIGURES: dict[str, Callable[[list[float]], float]] = {
+    "median": statistics.median,
+    "p99": lambda late_s: quantile(late_s, P99),
+    "last": lambda late_s: late_s[-1],
+}
+COSTS: dict[str, Callable[[Seen], float]] = {
+    "processor time of the scheduler for each": lambda seen: seen.used.own_s,
+    "processor time of scheduler and job": lambda seen: seen.used.all_s,
+}
+
+
+Bursts = dict[str, list[Seen]]
+"""Of each contender, by its name."""
 
 
 def rows() -> Iterator[Row]:
-    """Measure one burst of no-ops, from the slot to each one's start."""
-    with tempfile.TemporaryDirectory() as directory:
-        root = Path(directory)
-        due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=AHEAD_S)
-        lay(root / "scripts", f"{due.second} {due.minute} {due.hour} {due.day} {due.month} *")
-        before = time.perf_counter()
-        daemon = serve(root)
-        try:
-            wait_for(root / "api.sock")
-            yield Row("daemon", f"ready with {SCRIPTS:,} scripts", shown(time.perf_counter() - before))
-            late_s = sorted(entry["latenessMs"] / 1000 for entry in ended(root / "state" / "fires.log"))
-        finally:
-            daemon.terminate()
-            daemon.wait()
-    burst = f"{SCRIPTS:,} no-ops due in one second"
-    yield Row("daemon", f"{burst}: the median one starts after", shown(statistics.median(late_s)))
-    yield Row("daemon", f"{burst}: the last one starts after", shown(late_s[-1]))
+    """Measure all contenders that can be had here."""
+    there, absent = field.present([Schedd(), *field.peers()])
+    yield from (Row("burst", f"{name} could not be had", why) for name, why in absent.items())
+    yield from (Row("burst", f"version of {name}", version) for name, version in there.items())
+    contenders = [each for each in [Schedd(), *field.peers()] if each.name in there]
+    rounds = Rounds()
+    for count, repeats in SIZES.items():
+        yield from measured(rounds, contenders, count, repeats)
+        yield from of_true(rounds, count, repeats)
 
 
-def lay(directory: Path, expression: str) -> None:
-    """Write the scripts."""
-    directory.mkdir()
-    for number in range(SCRIPTS):
-        (directory / f"{number}.sh").write_text(f"#!/bin/sh\n# @schedule {expression}\n")
+def measured(rounds: Rounds, contenders: list[Contender], count: int, repeats: int) -> Iterator[Row]:
+    """Let the loop in C and all contenders take turns with static programs."""
+    part = f"burst of {count:,}"
+    loop: list[list[float]] = []
+    bursts: Bursts = {}
+    for _ in range(repeats):
+        loop.append(stamped_floor(count))
+        for name, seen in turns(rounds, contenders, programs, count):
+            bursts.setdefault(name, []).append(seen)
+    for what, figure in FIGURES.items():
+        floors = [figure(late_s) for late_s in loop]
+        yield row_of(part, f"{what}: {LOOP}", floors)
+        taken = {name: [figure(seen.late_s) for seen in each] for name, each in bursts.items()}
+        yield from compared(part, what, taken, floors=floors)
+    for what, cost in COSTS.items():
+        spent = {name: [cost(seen) / count for seen in each] for name, each in bursts.items()}
+        yield from compared(part, what, spent)
+    for name, each in bursts.items():
+        lost, twice = sum(seen.lost for seen in each), sum(seen.twice for seen in each)
+        yield Row(part, f"lost, started twice, of {count * repeats:,}: {name}", f"{lost:,}, {twice:,}")
 
 
-def serve(root: Path) -> "subprocess.Popen[bytes]":
-    """Start the daemon."""
-    where = {"scripts_dir": root / "scripts", "state_dir": root / "state", "socket": root / "api.sock"}
-    settings = {f"SCHEDD_{name.upper()}": str(path) for name, path in where.items()}
-    settings |= {"SCHEDD_LISTEN": "", "SCHEDD_MAX_RUNNING": str(SCRIPTS), "SCHEDD_LOG_LEVEL": "warning"}
-    return subprocess.Popen([sys.executable, "-m", "schedd", "serve"], env={**os.environ, **settings})
+def turns(rounds: Rounds, contenders: list[Contender], jobs: Jobs, count: int) -> Iterator[tuple[str, Seen]]:
+    """Let each contender have one burst."""
+    for each in contenders:
+        yield each.name, rounds.one(each, jobs, count)
 
 
-def wait_for(path: Path) -> None:
-    """Wait until the daemon listens."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not path.exists():
-        assert time.monotonic() < deadline, "the daemon did not get ready"
-        time.sleep(0.005)
+def compared(
+    part: str, what: str, taken: dict[str, list[float]], *, floors: Sequence[float] = ()
+) -> Iterator[Row]:
+    """Return a row for each: schedd beside the floor, if there is one, and the others beside schedd."""
+    ours = taken[Schedd.name]
+    for name, each in taken.items():
+        if name == Schedd.name:
+            yield row_of(part, f"{what}: {name}", each, beside=floors, named=LOOP)
+        else:
+            yield row_of(part, f"{what}: {name}", each, beside=ours if all(ours) else (), named=Schedd.name)
 
 
-def ended(fires_log: Path) -> list[dict[str, int]]:
-    """Wait for the lines of all fires, and return them."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        lines = fires_log.read_text().splitlines() if fires_log.exists() else []
-        if len(lines) >= SCRIPTS:
-            return [json.loads(line) for line in lines]
-        assert time.monotonic() < deadline, f"{len(lines)} of {SCRIPTS} fires ended"
-        time.sleep(0.1)
+def of_true(rounds: Rounds, count: int, repeats: int) -> Iterator[Row]:
+    """Let schedd and the loop start /bin/true, and watch schedd's event loop meanwhile."""
+    part, name = f"burst of {count:,}", Schedd.name
+    bursts: list[Seen] = []
+    loop: list[float] = []
+    held: list[dict[str, float]] = []
+
+    def look(place: Path) -> None:
+        held.append(figures(place))
+
+    for _ in range(repeats):
+        bursts.append(rounds.one(Schedd(watched=True), nothings, count, begun=LOGGED, look=look))
+        loop.append(floor("/bin/true", count=count)[-2])
+    last_s = [seen.late_s[-1] for seen in bursts]
+    yield row_of(part, f"last, /bin/true: {LOOP}", loop)
+    yield row_of(part, f"last, /bin/true: {name}", last_s, beside=loop, named=LOOP)
+    for what, cost in COSTS.items():
+        yield row_of(part, f"{what}, /bin/true: {name}", [cost(seen) / count for seen in bursts])
+    yield row_of(part, f"longest hold of the event loop: {name}", [each["hold_s"] for each in held])
+    yield row_of(part, f"the same, processor time: {name}", [each["hold_cpu_s"] for each in held])

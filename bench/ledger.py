@@ -1,91 +1,95 @@
-"""What the promise costs on disk: claims that are durable before anything starts, and reading them back."""
+"""What the promise costs on disk: facts that are durable before anything starts, and those that end.
+
+Each figure stands beside a program in C that writes the same bytes to the same file system, in the same
+batches, with an fdatasync after each.
+"""
 
 import asyncio
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
-from bench.row import Row, shown
+from bench import floors
+from bench.beside import row_of
+from bench.row import REPEATS, Row
 from schedd.fire import Fire, Kind, Outcome, RunId, Status, ran
-from schedd.ledger.facts import Claimed, Ended
-from schedd.ledger.history import Query
-from schedd.ledger.ledger import Ledger
+from schedd.ledger.facts import AnyFact, Claimed, Ended
+from schedd.ledger.ledger import FIRES_NAME, LEDGER_NAME, Ledger
 from schedd.timetable.instant import Slot
 
-ONE_CALLER = 2_000
-CALLERS = 100
-EACH_CALLER = 200
-ENTRIES = 200_000
-BATCH = 1_000
+FACTS = 20_000
+BATCH = 100
+SIDES = 10
+"""So many write at once; the ends of fires and the claims of a turn come from many sides, too."""
+SINGLE = 1_000
 SCRIPTS = 500
 START_MS = 1_800_000_000_000
+MOST = 1 << 30
+"""No file is rotated."""
 
 
 def rows() -> Iterator[Row]:
     """Measure on the file system that holds temporary files."""
-    return iter(asyncio.run(_rows()))
+    claims = [claim(number) for number in range(FACTS)]
+    ends = [ended(number) for number in range(FACTS)]
+    yield case("claims, one after the other, each durable", claims[:SINGLE], batch=1, sides=1)
+    yield case("claims, a hundred durable at a time", claims, batch=BATCH, sides=1)
+    yield case(f"the same, from {SIDES} sides at once", claims, batch=BATCH, sides=SIDES)
+    yield case("fires ended, a hundred durable at a time", ends, batch=BATCH, sides=1)
+    yield case(f"the same, from {SIDES} sides at once", ends, batch=BATCH, sides=SIDES)
 
 
-async def _rows() -> list[Row]:
-    with tempfile.TemporaryDirectory() as directory:
-        ledger = await Ledger.open(directory, now_ms=lambda: START_MS, fires_max_bytes=1 << 30)
-        found = [await one_caller(ledger), await many_callers(ledger), await fires(ledger)]
-        found += [await newest(ledger), await rare(ledger)]
-        await ledger.close()
-        return found
+def case(what: str, facts: Sequence[AnyFact], *, batch: int, sides: int) -> Row:
+    """Write the facts some times, and the same bytes with the floor each time."""
+    taken: list[float] = []
+    floor: list[float] = []
+    for _ in range(REPEATS):
+        with tempfile.TemporaryDirectory(prefix="schedd-ledger-") as base:
+            taken.append(asyncio.run(written(facts, Path(base), batch=batch, sides=sides)))
+            floor.append(appended(Path(base), batch=batch))
+    row = row_of(
+        "ledger",
+        what,
+        taken,
+        unit=lambda took_s: f"{len(facts) / took_s:,.0f}/s",
+        beside=floor,
+        named="write + fdatasync in C",
+    )
+    return replace(row, least=row.most, most=row.least)
 
 
-async def one_caller(ledger: Ledger) -> Row:
-    """Claim after claim, each waited for."""
+async def written(facts: Sequence[AnyFact], base: Path, *, batch: int, sides: int) -> float:
+    """Return how many seconds it takes until all are on the disk; each side waits for its batches."""
+    ledger = await Ledger.open(
+        base, now_ms=lambda: START_MS, fires_max_bytes=1 << 30, ledger_max_bytes=1 << 30
+    )
+    batches = iter([facts[first : first + batch] for first in range(0, len(facts), batch)])
+
+    async def side() -> None:
+        for some in batches:
+            assert await ledger.write(some, durable=True)
+
     before = time.perf_counter()
-    for number in range(ONE_CALLER):
-        await ledger.write([claim(number)], durable=True)
-    each_s = (time.perf_counter() - before) / ONE_CALLER
-    return Row("ledger", "a durable claim, one after the other", f"{shown(each_s)} ({1 / each_s:,.0f}/s)")
+    await asyncio.gather(*(side() for _ in range(sides)))
+    took_s = time.perf_counter() - before
+    await ledger.close()
+    return took_s
 
 
-async def many_callers(ledger: Ledger) -> Row:
-    """Claims from many sides, which share their fdatasync."""
-
-    async def caller(first: int) -> None:
-        for number in range(first, first + EACH_CALLER):
-            await ledger.write([claim(number)], durable=True)
-
-    before = time.perf_counter()
-    await asyncio.gather(*(caller(ONE_CALLER + EACH_CALLER * number) for number in range(CALLERS)))
-    rate = CALLERS * EACH_CALLER / (time.perf_counter() - before)
-    return Row("ledger", f"durable claims from {CALLERS} sides at once", f"{rate:,.0f}/s")
-
-
-async def fires(ledger: Ledger) -> Row:
-    """The ends of fires, a thousand at a time, until they can be read in the fires log."""
-    before = time.perf_counter()
-    for first in range(0, ENTRIES, BATCH):
-        await ledger.write([ended(number) for number in range(first, first + BATCH)], durable=False)
-    await ledger.sync()
-    rate = ENTRIES / (time.perf_counter() - before)
-    return Row("ledger", "fires ended, in both files and synced", f"{rate:,.0f}/s")
-
-
-async def newest(ledger: Ledger) -> Row:
-    """What a dashboard asks again and again."""
-    took_s = await _asked(ledger, Query(limit=100))
-    return Row("history", f"the newest 100 of {ENTRIES:,} entries", shown(took_s))
-
-
-async def rare(ledger: Ledger) -> Row:
-    """The last failure of one script: 32 MiB are read, and then a cursor is given."""
-    took_s = await _asked(ledger, Query(script="default/0.sh", status=Status.TIMEOUT))
-    return Row("history", "a status that one script never had: 32 MiB looked through", shown(took_s))
-
-
-async def _asked(ledger: Ledger, query: Query) -> float:
-    await ledger.history(query)
-    before = time.perf_counter()
-    for _ in range(10):
-        await ledger.history(query)
-    return (time.perf_counter() - before) / 10
+def appended(base: Path, *, batch: int) -> float:
+    """Return how many seconds the floor takes for what is in both files now, a batch of each in turns."""
+    both = [(base / name).read_bytes().splitlines(keepends=True) for name in (LEDGER_NAME, FIRES_NAME)]
+    both[0] = both[0][1:]  # the checkpoint
+    each = batch * sum(map(bool, both))
+    with (base / "same").open("wb") as same:
+        for first in range(0, len(both[0]), batch):
+            same.writelines(line for lines in both for line in lines[first : first + batch])
+    program = [str(floors.compiled("append")), str(base / "same"), str(base / "floor"), str(each)]
+    return float(subprocess.run(program, check=True, capture_output=True).stdout)
 
 
 def fire(number: int) -> Fire:
@@ -96,15 +100,7 @@ def fire(number: int) -> Fire:
 
 def claim(number: int) -> Claimed:
     """Return what is written before it starts."""
-    made = fire(number)
-    return Claimed(
-        at=START_MS,
-        run_id=made.run_id,
-        path=made.script,
-        expression=made.expression,
-        kind=made.kind,
-        slot=made.slot,
-    )
+    return Claimed.of(fire(number), at=START_MS, key=None)
 
 
 def ended(number: int) -> Ended:

@@ -88,7 +88,7 @@ class Subject:
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a connection to its Unix socket."""
-        return _Connection(str(self.socket))
+        return Connection(str(self.socket))
 
     def seen(self) -> Sight:
         """Look at it and at what is below it."""
@@ -130,12 +130,15 @@ class Subject:
             return False
 
 
-class _Connection(http.client.HTTPConnection):
+class Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=ANSWERS_WITHIN_S)
         self._path = path
 
     def connect(self) -> None:
+        """Connect, as the base class does over TCP."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)

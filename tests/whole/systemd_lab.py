@@ -97,6 +97,11 @@ class Lab:
         """Return where a path of the lab is from outside, to read and write its files directly."""
         return Path(f"/proc/{self._init}/root{inside}")
 
+    @property
+    def init(self) -> int:
+        """PID 1 of the lab, as the machine sees it."""
+        return self._init
+
     def show(self, unit: str, name: str) -> str:
         """Return a property of a unit."""
         return self.output("systemctl", "show", "--value", f"--property={name}", unit).strip()
