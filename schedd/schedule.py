@@ -217,6 +217,8 @@ class Schedule:
     """Its directives, one on each line and without the values of `@token`: what the ledger keeps of it."""
     header_lines: tuple[int, ...] = field(default=(), compare=False)
     """In which line of the file each of them stands; empty when only the ledger still knows them."""
+    opening: bytes | None = field(default=None, compare=False)
+    """How the file begins (see `opening`); None when only the ledger still knows the script."""
     warnings: tuple[str, ...] = ()
     stale: str | None = None
     """Why the file as it is now was refused; this is then its last good registration."""
@@ -235,6 +237,13 @@ class Schedule:
     def timeout_for(self, *, scheduled: bool) -> int:
         """Return the limit of one run in milliseconds (0 = unlimited)."""
         return self.schedule_timeout_ms if scheduled else self.timeout_ms
+
+
+def opening(head: bytes) -> bytes:
+    """Return what of a file's first 4 KiB says who runs it: the `#!` line, else a NUL if it is no text."""
+    if head.startswith(b"#!"):
+        return head.partition(b"\n")[0]
+    return b"\0" if b"\0" in head else b""
 
 
 @dataclass(frozen=True, slots=True)

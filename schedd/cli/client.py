@@ -1,19 +1,23 @@
-"""The HTTP client of the command line: the only module besides the web layer that knows aiohttp.
+"""The HTTP client of the command line.
 
 One request at a time, bounded in size and, except where the daemon waits for a run on purpose, in time.
 Whatever goes wrong on the way becomes one of two errors: nobody answered (`UnreachableError`, with what
 to do about it), or the daemon declined (`ScheddError` with the daemon's own sentence).
+
+http.client of the standard library, and a connection for each request: a person waits for each verb, and only
+to import aiohttp and asyncio takes longer than all the rest of `schedd list`.
 """
 
-import asyncio
+import http.client
 import json
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Self
-
-import aiohttp
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from schedd.cli.where import Target
 from schedd.errors import ScheddError, UnreachableError
+from schedd.host.clock import SystemClock
 
 API = "/api/v1/exec"
 OUTSIDE = frozenset({"/readyz"})
@@ -23,99 +27,13 @@ ANSWER_S = 60.0
 """How long a look may take: a search through rotated fires logs reads at most 32 MiB a request."""
 ANSWER_BYTES = 1 << 28
 """Larger than the list of 100,000 schedules."""
+CHUNK_BYTES = 1 << 16
 
 Params = Mapping[str, str]
 
 
-class Client:
-    """A connection to the daemon; an async context manager."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        socket = self._target.socket
-        headers = {} if self._target.token is None else {"Authorization": f"Bearer {self._target.token}"}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector() if socket is None else aiohttp.UnixConnector(path=socket),
-            headers=headers,
-        )
-        return self
-
-    async def __aexit__(self, *_exception: object) -> None:
-        assert self._session is not None
-        await self._session.close()
-
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        has: str,
-        params: Params | None = None,
-        body: Mapping[str, object] | None = None,
-        patient: bool = False,
-    ) -> Any:
-        """Return the JSON answer, an object that has the key `has`.
-
-        `patient`: the daemon waits for a run or reads a directory, and so do we.
-
-        Raises UnreachableError or ScheddError.
-        """
-        request = self._request(method, path, params=params, body=body, patient=patient)
-        try:
-            async with request as response:
-                answer = await _whole(response)
-        except (aiohttp.ClientError, OSError) as problem:
-            raise self._unreachable(problem) from None
-        decoded = _decoded(response.status, answer, self._target)
-        if has not in decoded:
-            raise _stranger(self._target, response.status)
-        return decoded
-
-    async def stream(self, path: str, *, params: Params) -> AsyncIterator[bytes]:
-        """Yield a body as it comes.
-
-        Raises UnreachableError or ScheddError.
-        """
-        try:
-            async with self._request("GET", path, params=params, body=None, patient=True) as response:
-                if response.status >= 400:
-                    _decoded(response.status, await _whole(response), self._target)
-                async for chunk in response.content.iter_any():
-                    yield chunk
-        except (aiohttp.ClientError, OSError) as problem:
-            raise self._unreachable(problem) from None
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None,
-        body: Mapping[str, object] | None,
-        patient: bool,
-    ) -> Any:
-        assert self._session is not None
-        timeout = aiohttp.ClientTimeout(
-            total=None if patient else ANSWER_S, connect=CONNECT_S, sock_connect=CONNECT_S
-        )
-        base = self._target.url or "http://localhost"
-        # A redirect would carry the token to whoever it names.
-        return self._session.request(
-            method,
-            f"{base}{'' if path in OUTSIDE else API}{path}",
-            params=params,
-            json=body,
-            timeout=timeout,
-            allow_redirects=False,
-        )
-
-    def _unreachable(self, problem: Exception) -> UnreachableError:
-        return UnreachableError(
-            f"{_what_happened(problem, self._target)}; {_what_to_do(problem, self._target)}"
-        )
+class _Unconnected(Exception):  # noqa: N818 - what it wraps is the error
+    """Nobody could be reached; its cause says why."""
 
 
 def ask(
@@ -128,23 +46,115 @@ def ask(
     body: Mapping[str, object] | None = None,
     patient: bool = False,
 ) -> Any:
-    """Ask once, without an event loop around; see `Client.ask`."""
+    """Return the JSON answer, an object that has the key `has`.
 
-    async def once() -> Any:
-        async with Client(target) as client:
-            return await client.ask(method, path, has=has, params=params, body=body, patient=patient)
+    `patient`: the daemon waits for a run or reads a directory, and so do we.
 
-    return asyncio.run(once())
+    Raises UnreachableError or ScheddError.
+    """
+    until_s = None if patient else SystemClock().monotonic() + ANSWER_S
+    connection = _connection(target)
+    try:
+        _send(connection, target, method, _where(target, path, params), body)
+        _wait_until(connection, until_s)
+        response = connection.getresponse()
+        answer = b"".join(_chunks(connection, response, until_s))
+    except (OSError, http.client.HTTPException, _Unconnected) as problem:
+        raise _unreachable(problem, target) from None
+    finally:
+        connection.close()
+    decoded = _decoded(response.status, answer, target)
+    if has not in decoded:
+        raise _stranger(target, response.status)
+    return decoded
 
 
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    parts, size_bytes = [], 0
-    async for chunk in response.content.iter_any():
+def stream(target: Target, path: str, *, params: Params) -> Iterator[bytes]:
+    """Yield a body as it comes.
+
+    Raises UnreachableError or ScheddError.
+    """
+    connection = _connection(target)
+    try:
+        _send(connection, target, "GET", _where(target, path, params), None)
+        _wait_until(connection, None)
+        response = connection.getresponse()
+        if response.status >= 400:
+            _decoded(response.status, b"".join(_chunks(connection, response, None)), target)
+        while chunk := response.read1(CHUNK_BYTES):
+            yield chunk
+    except (OSError, http.client.HTTPException, _Unconnected) as problem:
+        raise _unreachable(problem, target) from None
+    finally:
+        connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=CONNECT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect, as the base class does over TCP."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _connection(target: Target) -> http.client.HTTPConnection:
+    if target.socket is not None:
+        return _UnixConnection(target.socket)
+    url = urlsplit(target.url or "")
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    return kind(url.hostname or "", url.port, timeout=CONNECT_S)
+
+
+def _where(target: Target, path: str, params: Params | None) -> str:
+    """Return what stands in the request's first line."""
+    base = urlsplit(target.url or "").path.rstrip("/")
+    query = f"?{urlencode(params)}" if params else ""
+    return f"{base}{'' if path in OUTSIDE else API}{path}{query}"
+
+
+def _send(
+    connection: http.client.HTTPConnection,
+    target: Target,
+    method: str,
+    where: str,
+    body: Mapping[str, object] | None,
+) -> None:
+    """Connect, and send a request. A redirect is an answer: followed, it would carry the token elsewhere."""
+    headers = {} if target.token is None else {"Authorization": f"Bearer {target.token}"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    try:
+        connection.connect()
+    except OSError as problem:
+        raise _Unconnected from problem
+    connection.request(method, where, None if body is None else json.dumps(body), headers)
+
+
+def _chunks(
+    connection: http.client.HTTPConnection, response: http.client.HTTPResponse, until_s: float | None
+) -> Iterator[bytes]:
+    size_bytes = 0
+    while chunk := response.read1(CHUNK_BYTES):
         size_bytes += len(chunk)
         if size_bytes > ANSWER_BYTES:
             raise ScheddError(f"the answer is larger than {ANSWER_BYTES >> 20} MiB; ask for less")
-        parts.append(chunk)
-    return b"".join(parts)
+        _wait_until(connection, until_s)
+        yield chunk
+
+
+def _wait_until(connection: http.client.HTTPConnection, until_s: float | None) -> None:
+    """Bound what is waited for from here on. Raises TimeoutError when the time is over."""
+    left_s = None if until_s is None else until_s - SystemClock().monotonic()
+    if left_s is not None and left_s <= 0:
+        raise TimeoutError
+    if connection.sock is not None:  # the response has it once the answer is whole
+        connection.sock.settimeout(left_s)
 
 
 def _decoded(status: int, answer: bytes, target: Target) -> dict[str, Any]:
@@ -182,21 +192,24 @@ def _unknown(target: Target) -> str:
     return f"the daemon at {target} does not know the token ({where_from})"
 
 
-def _what_happened(problem: Exception, target: Target) -> str:
-    cause = problem.__cause__ if isinstance(problem.__cause__, OSError) else problem
-    if isinstance(problem, aiohttp.ClientConnectorError):
-        cause = problem.os_error
+def _unreachable(problem: Exception, target: Target) -> UnreachableError:
+    connected = not isinstance(problem, _Unconnected)
+    cause = problem if connected else problem.__cause__
+    happened = _what_happened(cause, target, connected=connected)
+    return UnreachableError(f"{happened}; {_what_to_do(cause, target)}")
+
+
+def _what_happened(cause: BaseException | None, target: Target, *, connected: bool) -> str:
     if isinstance(cause, PermissionError):
         return f"you may not use {target}"
-    if isinstance(problem, TimeoutError):
+    if isinstance(cause, TimeoutError):
         return f"the daemon at {target} does not answer in time"
-    if isinstance(problem, aiohttp.ClientConnectorError) or isinstance(cause, FileNotFoundError):
+    if not connected:
         return f"no daemon answers at {target}"
     return f"the daemon at {target} ended the connection before the answer was whole"
 
 
-def _what_to_do(problem: Exception, target: Target) -> str:
-    cause = getattr(problem, "os_error", problem)
+def _what_to_do(cause: BaseException | None, target: Target) -> str:
     if isinstance(cause, PermissionError):
         return "ask as root or as a member of its group, or over --url with a token"
     if target.socket is not None:

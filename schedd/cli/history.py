@@ -5,7 +5,6 @@ would be a second way to the same lines, with its own reconnecting; a second's d
 person who watches.
 """
 
-import asyncio
 import json
 import os
 import sys
@@ -20,7 +19,7 @@ from schedd.cli.screen import DIM, Cell, Column
 from schedd.errors import UnreachableError
 from schedd.fire import REASONS, Kind, Status
 from schedd.host import journald
-from schedd.host.clock import SystemClock
+from schedd.host.clock import SystemClock, sleep
 from schedd.timetable import duration
 from schedd.timetable.instant import from_ms, to_ms
 
@@ -109,7 +108,7 @@ def history_verb(
     if follow:
         if "until" in params:
             raise click.UsageError("--until and -f exclude each other: what is followed has no end.")
-        asyncio.run(_follow(target, params, first=limit or FIRST_FOLLOWED, as_json=as_json))
+        _follow(target, params, first=limit or FIRST_FOLLOWED, as_json=as_json)
     answer = client.ask(
         target, "GET", "/schedules/history", has="entries", params=params | {"limit": str(limit or LIMIT)}
     )
@@ -124,42 +123,41 @@ def history_verb(
     return 0
 
 
-async def _follow(target: where.Target, params: dict[str, str], *, first: int, as_json: bool) -> NoReturn:
+def _follow(target: where.Target, params: dict[str, str], *, first: int, as_json: bool) -> NoReturn:
     """Print entries as they come, oldest first, until somebody interrupts."""
-    async with client.Client(target) as daemon:
-        fresh = (await _pages(daemon, params | {"limit": str(first)}, pages=1))[::-1]
-        newest = params.get("since") or from_ms(SystemClock().now_ms())
-        seen = {entry["runId"] for entry in fresh}
-        while True:
-            _print(fresh, as_json=as_json)
-            newest = fresh[-1]["ts"] if fresh else newest
-            await asyncio.sleep(POLL_S)
-            # A rotation between two looks must hide nothing.
-            since = params | {"since": newest, "limit": str(MAX_LIMIT), "includeRotated": "true"}
-            there = await _pages_patiently(daemon, since)
-            fresh = [entry for entry in reversed(there) if entry["runId"] not in seen]
-            # Enough to tell the lines of the newest instant apart, and bounded.
-            seen = {entry["runId"] for entry in there} or seen
+    fresh = (_pages(target, params | {"limit": str(first)}, pages=1))[::-1]
+    newest = params.get("since") or from_ms(SystemClock().now_ms())
+    seen = {entry["runId"] for entry in fresh}
+    while True:
+        _print(fresh, as_json=as_json)
+        newest = fresh[-1]["ts"] if fresh else newest
+        sleep(POLL_S)
+        # A rotation between two looks must hide nothing.
+        since = params | {"since": newest, "limit": str(MAX_LIMIT), "includeRotated": "true"}
+        there = _pages_patiently(target, since)
+        fresh = [entry for entry in reversed(there) if entry["runId"] not in seen]
+        # Enough to tell the lines of the newest instant apart, and bounded.
+        seen = {entry["runId"] for entry in there} or seen
 
 
-async def _pages_patiently(daemon: client.Client, params: dict[str, str]) -> list[Entry]:
+def _pages_patiently(target: where.Target, params: dict[str, str]) -> list[Entry]:
     """Ask until the daemon answers: it may just be restarting, and its history waits for us."""
     silent = False
     while True:
         try:
-            return await _pages(daemon, params, pages=MAX_PAGES)
+            return _pages(target, params, pages=MAX_PAGES)
         except UnreachableError as problem:
             if not silent:
                 complain(f"{problem}; still waiting for it")
             silent = True
-            await asyncio.sleep(POLL_S)
+            sleep(POLL_S)
 
 
-async def _pages(daemon: client.Client, params: dict[str, str], *, pages: int) -> list[Entry]:
+def _pages(target: where.Target, params: dict[str, str], *, pages: int) -> list[Entry]:
     """Return the entries of an answer and of what continues it, newest first."""
     entries: list[Entry] = []
     for _ in range(pages):
-        answer = await daemon.ask("GET", "/schedules/history", has="entries", params=params)
+        answer = client.ask(target, "GET", "/schedules/history", has="entries", params=params)
         entries += answer["entries"]
         if "cursor" not in answer:
             break

@@ -44,7 +44,7 @@ class Verb:
 FAMILIES: dict[str, dict[str, Verb]] = {
     "Look": {
         "list": Verb("look", "List the registered scripts, with their last and next fires."),
-        "next": Verb("look", "Show what fires next."),
+        "next": Verb("coming", "Show what fires next."),
         "history": Verb("history", "Show how fires ended, newest first."),
         "runs": Verb("look", "Show what runs now, and what is held."),
         "why": Verb("why", "Say why a script did or did not run."),

@@ -7,7 +7,6 @@ A run is named as people name them: by its id, by the beginning of it, or by the
 meant. Ids sort by time, so the beginnings of two that are close are equal: the more it is, the better.
 """
 
-import asyncio
 import re
 import sys
 from typing import Any
@@ -18,6 +17,7 @@ from schedd.cli import client, where
 from schedd.cli.main import EXIT_FAILED, complain
 from schedd.cli.options import daemon_options
 from schedd.errors import ScheddError
+from schedd.host.clock import sleep
 
 LOOK_S = 0.5
 """How often a run that waits for its start is asked for."""
@@ -50,16 +50,15 @@ def output_verb(
     """
     if not run.strip():
         raise click.UsageError("Which run? `schedd history` and `schedd runs` show them.")
-    return asyncio.run(_output(where.find(socket=socket, url=url, token_file=token_file), run, follow=follow))
+    return _output(where.find(socket=socket, url=url, token_file=token_file), run, follow=follow)
 
 
-async def _output(target: where.Target, name: str, *, follow: bool) -> int:
-    async with client.Client(target) as daemon:
-        run_id = await _find(daemon, name)
-        if not follow:
-            await _pour(daemon, run_id)
-            return 0
-        entry = await _follow(daemon, run_id)
+def _output(target: where.Target, name: str, *, follow: bool) -> int:
+    run_id = _find(target, name)
+    if not follow:
+        _pour(target, run_id)
+        return 0
+    entry = _follow(target, run_id)
     if entry["status"] == "ok":
         return 0
     error = f": {entry['error']}" if entry.get("error") else ""
@@ -68,49 +67,49 @@ async def _output(target: where.Target, name: str, *, follow: bool) -> int:
     return EXIT_FAILED
 
 
-async def _follow(daemon: client.Client, run_id: str) -> Run:
+def _follow(target: where.Target, run_id: str) -> Run:
     """Show the output as it comes; return the line of the fire when it is over.
 
     Raises ScheddError when the daemon says no more of a run that goes on.
     """
     printed = tries = 0
     while tries < TOLD_TRIES:
-        printed += 0 if printed else await _pour(daemon, run_id, follow=True)
-        run: Run = await daemon.ask("GET", f"/runs/{run_id}", has="state")
+        printed += 0 if printed else _pour(target, run_id, follow=True)
+        run: Run = client.ask(target, "GET", f"/runs/{run_id}", has="state")
         if run["state"] == "ended":
             if not printed:
                 # It may have begun and ended while it was not looked at.
-                await _pour(daemon, run_id)
+                _pour(target, run_id)
             entry: Run = run["entry"]
             return entry
         # It waits for its start, has just been started, or its line is on its way to the disk.
         tries += bool(printed)
-        await asyncio.sleep(TOLD_S if run["state"] == "running" else LOOK_S)
+        sleep(TOLD_S if run["state"] == "running" else LOOK_S)
     raise ScheddError("the daemon ended the stream before the run was over; ask again")
 
 
-async def _pour(daemon: client.Client, run_id: str, *, follow: bool = False) -> int:
+def _pour(target: where.Target, run_id: str, *, follow: bool = False) -> int:
     """Show the output; return how many bytes it was."""
     size_bytes = 0
-    async for chunk in daemon.stream(f"/runs/{run_id}/output", params={"follow": "true"} if follow else {}):
+    for chunk in client.stream(target, f"/runs/{run_id}/output", params={"follow": "true"} if follow else {}):
         size_bytes += len(chunk)
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
     return size_bytes
 
 
-async def _find(daemon: client.Client, name: str) -> str:
+def _find(target: where.Target, name: str) -> str:
     """Return the id of the run that is meant. Raises ScheddError when there is none, or more than one."""
     if _WHOLE.fullmatch(name):
         return name
     if _BEGINNING.fullmatch(name):
-        found = await _beginning_with(daemon, name.lower())
+        found = _beginning_with(target, name.lower())
         if len(found) > 1:
             more = ", ..." if len(found) > SHOWN else ""
             raise ScheddError(f"{name} begins more than one run: {', '.join(found[:SHOWN])}{more}")
         if found:
             return found[0]
-    run_id = await _newest_of(daemon, name)
+    run_id = _newest_of(target, name)
     if run_id is None:
         raise ScheddError(
             f"no run of {name!r} is known: RUN is an id, the beginning of one among the newest "
@@ -119,26 +118,26 @@ async def _find(daemon: client.Client, name: str) -> str:
     return run_id
 
 
-async def _beginning_with(daemon: client.Client, beginning: str) -> list[str]:
-    flying = (await daemon.ask("GET", "/runs", has="runs"))["runs"]
-    past = await _history(daemon, {"limit": str(SEARCHED)})
+def _beginning_with(target: where.Target, beginning: str) -> list[str]:
+    flying = (client.ask(target, "GET", "/runs", has="runs"))["runs"]
+    past = _history(target, {"limit": str(SEARCHED)})
     ids = dict.fromkeys(run["runId"] for run in [*flying, *past])
     return [run_id for run_id in ids if run_id.startswith(beginning)]
 
 
-async def _newest_of(daemon: client.Client, script: str) -> str | None:
+def _newest_of(target: where.Target, script: str) -> str | None:
     """Return the newest run of a script: the last that was started, else the last of those that ran."""
-    past = await _history(daemon, {"scriptPath": script, "limit": str(SEARCHED)})
-    flying = (await daemon.ask("GET", "/runs", has="runs"))["runs"]
+    past = _history(target, {"scriptPath": script, "limit": str(SEARCHED)})
+    flying = (client.ask(target, "GET", "/runs", has="runs"))["runs"]
     live = [run for run in flying if run["startedAt"] and _names(script, run["scriptPath"])]
     ran = [*live, *(entry for entry in past if entry.get("startedAt"))]
     newest = max(ran, key=lambda run: (run["startedAt"], run["runId"]), default=None)
     return None if newest is None else str(newest["runId"])
 
 
-async def _history(daemon: client.Client, params: dict[str, str]) -> list[Run]:
+def _history(target: where.Target, params: dict[str, str]) -> list[Run]:
     asked = params | {"includeRotated": "true"}
-    entries: list[Run] = (await daemon.ask("GET", "/schedules/history", has="entries", params=asked))[
+    entries: list[Run] = (client.ask(target, "GET", "/schedules/history", has="entries", params=asked))[
         "entries"
     ]
     return entries

@@ -45,6 +45,10 @@ class Admission:
         """Go by other headers, which are registered by now, and let go on who may by them."""
         if self.declare(schedules):
             self.places.relock(self._lock_of, now_ms)
+        self.let_go_on(now_ms, actions, draining=draining)
+
+    def let_go_on(self, now_ms: int, actions: list[Action], *, draining: bool) -> None:
+        """Let go on who may, by the headers as they are now."""
         if draining:
             return
         for script in self.places.scripts_behind():
@@ -56,10 +60,10 @@ class Admission:
     def admit(self, fire: Fire, now_ms: int, actions: list[Action]) -> None:
         """Decide on a fire of a registered script that is due."""
         self.cadence.due(fire)
-        if self._is_too_late(fire, now_ms):
+        places, schedule = self.places, self._schedule_of(fire.script)
+        if schedule.deadline_ms is not None and self._is_too_late(fire, now_ms):
             actions.append(self._too_late(fire))
             return
-        places, schedule = self.places, self._schedule_of(fire.script)
         occupied, behind = places.occupied(fire.script), places.behind(fire.script)
         verdict = policy.admit(schedule, occupied=occupied, behind=behind)
         if verdict is not Verdict.START:

@@ -55,6 +55,9 @@ class Gaps:
     def __init__(self) -> None:
         self._gaps: dict[str, _Gap] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._gaps)
+
     def add(self, registration: Registration, slot: Slot, now_ms: int) -> None:
         """Count one slot in."""
         gap = self._gaps.setdefault(registration.script, _Gap(registration))

@@ -92,7 +92,7 @@ class Later:
 
     def supersede(self, fire: Fire, actions: list[Action]) -> None:
         """Give up the retries of a script, since a newer slot of it has started."""
-        if not self._retries.of(fire.script):
+        if fire.script not in self._retries:
             return
         error = f"{named(fire)} took its place"
         dropped = self._retries.drop(lambda waiting: waiting.script == fire.script)

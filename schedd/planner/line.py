@@ -7,7 +7,8 @@ everybody else, one after the other, until it is done.
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from schedd.fire import Fire, RunId
 
@@ -17,8 +18,7 @@ SWEEP_ABOVE = 64
 """So many entries of those who left are not worth a sweep."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """A fire that waits, and its turn, which it keeps from one line to the next."""
 
     fire: Fire

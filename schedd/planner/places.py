@@ -52,7 +52,8 @@ class Places:
 
     def occupied(self, script: str) -> int:
         """How many fires of the script run, are in line or at the door."""
-        return len(self._runs_of.get(script, ())) + len(self._waits_of.get(script, ()))
+        runs, waits = self._runs_of.get(script), self._waits_of.get(script)
+        return (len(runs) if runs else 0) + (len(waits) if waits else 0)
 
     def behind(self, script: str) -> int:
         """How many fires wait behind those of the script."""
@@ -74,6 +75,10 @@ class Places:
     def all_running(self) -> tuple[Fire, ...]:
         """Return every run in flight, oldest first."""
         return tuple(self._running.values())
+
+    def run(self, run_id: RunId) -> Fire | None:
+        """Return a run in flight."""
+        return self._running.get(run_id)
 
     def all_held(self) -> tuple[Fire, ...]:
         """Return every fire that waits: at the door, in line, behind; each in the order of turns."""

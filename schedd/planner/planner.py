@@ -27,12 +27,14 @@ from schedd.planner.gaps import LATE_S, Gaps, by_slot
 from schedd.planner.later import Later
 from schedd.planner.past import Past
 from schedd.planner.quiet import Quiet, closed
-from schedd.planner.registry import Registration, Registry
+from schedd.planner.registry import Registration, Registry, Turn
 from schedd.planner.shown import Shown
 from schedd.planner.view import Pace, Pause, ScheduleView, Wait
 from schedd.schedule import Schedule
 from schedd.timetable.instant import Slot
 
+PORTION = 500
+"""So many slots are decided at a time, where others are not to wait until a crowded second is decided."""
 REWIND_S = 3 * 3600
 """A step back by more than this means that the clock was wrong before: slots are counted anew."""
 
@@ -46,13 +48,15 @@ class Planner:
     def __init__(self, *, new_run_id: Callable[[int], RunId], max_running: int, max_held: int) -> None:
         self._new_run_id = new_run_id
         self._registry = Registry()
-        self._admission = Admission(self.schedule, max_running=max_running, max_held=max_held)
+        self._admission = Admission(self._registry.current, max_running=max_running, max_held=max_held)
         self._places = self._admission.places
         self._gaps = Gaps()
         self._quiet = Quiet(new_run_id)
         self._later = Later(self._admission, self._registry, self._quiet, new_run_id)
         self._shown = Shown(self._registry, self._admission, self._later, self._quiet.pauses)
         self._watermark: Slot | None = None
+        self._turning: Turn | None = None
+        self.portion = PORTION
         self._spent = Slot(0)
         self._draining = False
 
@@ -81,18 +85,17 @@ class Planner:
 
     def next_ms(self) -> int | None:
         """Return when something may have to be decided next, in milliseconds since the epoch."""
-        slot = self._registry.next_slot()
+        slot = self.next_slot()
         times = (None if slot is None else slot * 1000, self._later.next_ms(), self._quiet.pauses.next_ms())
         return min((at_ms for at_ms in times if at_ms is not None), default=None)
 
     def next_slot(self) -> Slot | None:
-        """Return the next second in which something may be due."""
-        return self._registry.next_slot()
+        """Return the next second in which something may be due, or one of which not all is decided."""
+        return self._registry.next_slot() if self._turning is None else self._turning.slot
 
     def schedule(self, script: str) -> Schedule | None:
         """Return what is registered of a script."""
-        registration = self._registry.get(script)
-        return None if registration is None else registration.schedule
+        return self._registry.current(script)
 
     def schedules(self) -> dict[str, Schedule]:
         """Return what is registered, by script."""
@@ -101,6 +104,10 @@ class Planner:
     def running(self) -> tuple[Fire, ...]:
         """Return the runs in flight, oldest first."""
         return self._places.all_running()
+
+    def run(self, run_id: RunId) -> Fire | None:
+        """Return a run in flight; None when there is none of this id, or it waits."""
+        return self._places.run(run_id)
 
     def held(self) -> tuple[Fire, ...]:
         """Return the fires that wait: for a place, behind a run, for their next try, to be caught up."""
@@ -152,15 +159,18 @@ class Planner:
                 self._decide_new(registration, Kind.STARTUP, None, now_ms, actions)
         return actions
 
-    def tick(self, now_ms: int) -> list[Action]:
-        """Decide everything that is due and not decided yet."""
+    def tick(self, now_ms: int, *, whole: bool = True) -> list[Action]:
+        """Decide everything that is due and not decided yet; a portion of it unless it is to be `whole`.
+
+        What is left is due at once, as `next_ms` says; the watermark stays until nothing is.
+        """
         now = Slot(now_ms // 1000)
         if self._watermark is None:
             self._watermark = now
-        actions: list[Action] = []
-        if now > self._watermark:
-            actions += self._turn(now, now_ms)
-        elif now < self._watermark - REWIND_S:
+        actions = self._decide_due(now, now_ms, whole=whole)
+        if self._turning is not None:
+            return actions
+        if now < self._watermark - REWIND_S:
             actions += self._rewind(now)
         actions += self._quiet.end_those_over(now_ms)
         if not self._draining:
@@ -169,7 +179,7 @@ class Planner:
 
     def expire(self, now_ms: int) -> list[Action]:
         """Give up what has waited for longer than its deadline. Asked for now and then."""
-        return self._admission.expire(now_ms)
+        return self._admission.expire(now_ms) if self._turning is None else []
 
     def reconcile(self, schedules: Mapping[str, Schedule], now_ms: int) -> list[Action]:
         """Make `schedules` what is registered; new slots are those after now, runs go on undisturbed."""
@@ -180,6 +190,14 @@ class Planner:
         for schedule in schedules.values():
             self._register(schedule, now_ms, actions)
         self._admission.regulate(schedules, now_ms, actions, draining=self._draining)
+        return self._decided(actions)
+
+    def update(self, schedules: Mapping[str, Schedule], now_ms: int) -> list[Action]:
+        """Register these as well, new ones or others than before; none of them names, or named, a lock."""
+        actions = self.tick(now_ms)
+        for schedule in schedules.values():
+            self._register(schedule, now_ms, actions)
+        self._admission.let_go_on(now_ms, actions, draining=self._draining)
         return self._decided(actions)
 
     def limit(self, *, max_running: int, max_held: int) -> None:
@@ -231,7 +249,8 @@ class Planner:
         actions: list[Action] = []
         self._later.retry(fire, outcome, now_ms, actions)
         self._admission.ended(fire, outcome, now_ms, actions, draining=self._draining)
-        return actions + self.tick(now_ms)
+        # A turn that is under way goes on when the alarm rings; many runs may end at once.
+        return actions if self._turning is not None else actions + self.tick(now_ms, whole=False)
 
     def drop(self, run_id: RunId, error: str) -> list[Action]:
         """Give up a fire that waits, because somebody asked to; no action if it does not wait."""
@@ -255,17 +274,30 @@ class Planner:
 
     # Deciding.
 
-    def _turn(self, now: Slot, now_ms: int) -> list[Action]:
+    def _decide_due(self, now: Slot, now_ms: int, *, whole: bool) -> list[Action]:
+        """Go on with the turn of the wheel that is under way, and begin the next one."""
         decided: list[Action] = []
-        for slot, registrations in self._registry.turn(now):
-            for registration in registrations:
+        left = self.portion
+        while self._turning is not None or now > (self._watermark or now):
+            turning = self._turning = self._turning or Turn(now, self._registry.turn(now))
+            for slot, registration in turning.due:
                 self._decide(registration, slot, now, now_ms, decided)
+                left -= 1
+                # What was missed is told with the rest of its turn: newer lines alone would hide it.
+                if left <= 0 and not whole and not self._gaps:
+                    turning.slot = slot
+                    return decided
+            decided = self._missed(decided, now_ms)
+            self._watermark, self._turning = turning.until, None
+        return decided
+
+    def _missed(self, decided: list[Action], now_ms: int) -> list[Action]:
+        """Put what nobody was there to decide between what was decided."""
         found: list[Action] = []
         for closes, kept in self._gaps.close(now_ms, self._new_run_id):
             found += closes
             for fire in kept:
                 self._later.add(fire, found)
-        self._watermark = now
         return by_slot(found, decided) if found else decided
 
     def _decided(self, actions: list[Action]) -> list[Action]:
@@ -283,7 +315,8 @@ class Planner:
         if why is not None:
             actions += self._quiet.tell(registration, slot, why, now_ms)
             return
-        closed_by = registration.timetable.closed_by(slot)
+        timetable = registration.timetable
+        closed_by = None if timetable.closures is None else timetable.closed_by(slot)
         if closed_by is not None:
             following = self._registry.following(registration.script)
             actions += self._quiet.shut(registration, slot, closed_by, following, now_ms)
@@ -301,7 +334,7 @@ class Planner:
         fire = self._fire(registration, kind, slot, now_ms)
         self._dispatch(fire, now_ms, actions)
         last = actions[-1]
-        if len(self._later) and isinstance(last, Start) and last.fire is fire:
+        if isinstance(last, Start) and last.fire is fire:
             self._later.supersede(fire, actions)
 
     def _dispatch(self, fire: Fire, now_ms: int, actions: list[Action]) -> None:

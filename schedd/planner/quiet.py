@@ -32,7 +32,9 @@ class Quiet:
         """Return why the script does not fire at this moment, or None if it may; `force` passes a pause."""
         if not registration.enabled:
             return SWITCHED_OFF
-        pause = None if force else self.pauses.covering(registration.script, at_ms)
+        if force or not self.pauses:
+            return None
+        pause = self.pauses.covering(registration.script, at_ms)
         return None if pause is None else (reason_of(pause), sentence(pause))
 
     def tell(self, registration: Registration, slot: Slot, why: Why, now_ms: int) -> Iterable[Action]:
@@ -65,8 +67,7 @@ class Quiet:
 
     def opened(self, script: str) -> Iterable[Action]:
         """Close the stretch of a calendar that was edited: a slot of the script is open again."""
-        if self.stretches.is_for(script, Reason.BLACKOUT):
-            yield from self.stretches.close(script)
+        return self.stretches.close(script) if self.stretches.is_for(script, Reason.BLACKOUT) else ()
 
     def begin(self, pause: Pause) -> Iterable[Action]:
         """Put a pause in force; what was told under one that it replaces is closed."""

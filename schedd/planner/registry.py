@@ -49,6 +49,16 @@ class Registration:
         self.calendar_sha256 = schedule.timetable.calendar_sha256
 
 
+@dataclass(slots=True)
+class Turn:
+    """A turn of the wheel that is under way."""
+
+    until: Slot
+    due: Iterator[tuple[Slot, Registration]]
+    slot: Slot = Slot(0)
+    """The one that was given out last."""
+
+
 class Registry:
     """Owns the registrations and the wheel that they are on."""
 
@@ -72,6 +82,11 @@ class Registry:
     def get(self, script: str) -> Registration | None:
         """Return the registration of a script, if it is registered."""
         return self._registrations.get(script)
+
+    def current(self, script: str) -> Schedule | None:
+        """Return the schedule of a script, if it is registered and its file is as it was."""
+        registration = self._registrations.get(script)
+        return None if registration is None else registration.schedule
 
     def schedule(self, script: str) -> Schedule:
         """Return the schedule of a script that is registered, and whose file is as it was."""
@@ -123,10 +138,14 @@ class Registry:
             r.registered_at_ms = now * 1000
             self._wheel.add(r.script, r.timetable, order=r.order, after=now)
 
-    def turn(self, now: Slot) -> Iterator[tuple[Slot, list[Registration]]]:
-        """Give out every slot up to `now`, each with its registrations, in order."""
+    def turn(self, now: Slot) -> Iterator[tuple[Slot, Registration]]:
+        """Give out every slot up to `now`, once for each registration, in order.
+
+        Until all are given out, nothing is to be placed or forgotten.
+        """
         for slot, scripts in self._wheel.turn(now):
-            yield slot, [self._registrations[script] for script in scripts]
+            for script in scripts:
+                yield slot, self._registrations[script]
 
     def next_slot(self) -> Slot | None:
         """Return the next second in which something may be due."""

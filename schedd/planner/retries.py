@@ -56,6 +56,9 @@ class Retries:
     def __len__(self) -> int:
         return len(self._heap)
 
+    def __contains__(self, script: str) -> bool:
+        return script in self._of
+
     def add(self, fire: Fire, due_ms: int) -> None:
         """Let a fire wait until then."""
         self._arrivals += 1

@@ -18,7 +18,10 @@ from schedd.timetable.instant import Slot
 from schedd.timetable.timetable import Timetable
 
 LOOK_AHEAD = 16
-"""Slots computed at a time: one croniter object then serves many steps (its making costs as much as ten)."""
+"""Slots computed at a time: one croniter object then serves many steps (its making costs as much as ten).
+
+The first one is computed alone: of the hundreds of timetables that a daemon starts with, most can wait.
+"""
 KNOWN_FOR_S = 86_400
 """So long it is believed that a calendar lets no slot run."""
 SWEEP_ABOVE = 64
@@ -37,6 +40,8 @@ class _Spoke:
     since: Slot
     members: dict[str, _Member] = field(default_factory=dict)
     ahead: deque[Slot] = field(default_factory=deque)
+    newest: Slot = Slot(0)
+    """No member has its first slot only after a later one than this."""
     open_ahead: tuple[Slot, int, tuple[Slot, ...]] = (Slot(0), 0, ())
     """After which slot, how many at most, and which slots its calendar lets run; worked out once for all."""
 
@@ -48,16 +53,19 @@ class _Spoke:
     def rewind(self, since: Slot) -> None:
         """Start again from the first slot after `since`."""
         self.since = since
-        self.ahead = deque(self.timetable.upcoming(since, LOOK_AHEAD))
+        self.ahead = deque(self.timetable.upcoming(since, 1))
 
     def advance(self) -> None:
         """Give out the due slot."""
         self.since = self.ahead.popleft()
         if not self.ahead:
-            self.rewind(self.since)
+            self.ahead.extend(self.timetable.upcoming(self.since, LOOK_AHEAD))
 
     def peek(self, after: Slot, count: int) -> tuple[Slot, ...]:
         """Return the next `count` slots after `after`, without giving any out."""
+        if self.ahead and len(self.ahead) < min(count, LOOK_AHEAD):
+            # Asked for each of a thousand scripts of this timetable, they are worked out once.
+            self.ahead.extend(self.timetable.upcoming(self.ahead[-1], LOOK_AHEAD))
         found = [slot for slot in self.ahead if slot > after][:count]
         if len(found) < count and self.ahead:
             found += self.timetable.upcoming(max(after, self.ahead[-1]), count - len(found))
@@ -106,6 +114,7 @@ class Wheel:
             spoke.rewind(after)
             self._push(spoke)
         spoke.members[script] = _Member(order, after)
+        spoke.newest = max(spoke.newest, after)
         self._spoke_of[script] = spoke
 
     def remove(self, script: str) -> None:
@@ -123,17 +132,17 @@ class Wheel:
         self._turned = now
         while self._seconds and self._seconds[0] <= now:
             slot = heapq.heappop(self._seconds)
-            members: list[tuple[int, str]] = []
+            spokes: list[_Spoke] = []
             for spoke in self._due.pop(slot):
                 if spoke.due != slot:
                     self._dead -= 1
                     continue
-                members += [(m.order, script) for script, m in spoke.members.items() if slot > m.after]
+                spokes.append(spoke)
                 spoke.advance()
                 self._push(spoke)
-            if members:
-                members.sort()
-                yield slot, [script for _, script in members]
+            scripts = _in_order(spokes, slot)
+            if scripts:
+                yield slot, scripts
 
     def next_slot(self) -> Slot | None:
         """Return the next second in which something may be due."""
@@ -170,3 +179,19 @@ class Wheel:
         self._seconds, self._due, self._dead = [], {}, 0
         for spoke in self._spokes.values():
             self._push(spoke)
+
+
+def _in_order(spokes: list[_Spoke], slot: Slot) -> list[str]:
+    """Return the scripts that are due, in the order of registration; those of one spoke are in it already."""
+    if len(spokes) == 1 and slot > spokes[0].newest:
+        return list(spokes[0].members)
+    if len(spokes) == 1:
+        return [script for script, member in spokes[0].members.items() if slot > member.after]
+    members = [
+        (member.order, script)
+        for spoke in spokes
+        for script, member in spoke.members.items()
+        if slot > member.after
+    ]
+    members.sort()
+    return [script for _, script in members]

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 from schedd.schedule import Schedule
 from schedd.scripts.directives import Problem
 
-_NOT_DIRECTIVES = frozenset({"path", "timetable", "sha256", "stamp", "header", "warnings", "stale"})
+_NOT_DIRECTIVES = frozenset(
+    {"path", "timetable", "sha256", "stamp", "header", "opening", "warnings", "stale"}
+)
 _DIRECTIVES = tuple(field.name for field in fields(Schedule) if field.name not in _NOT_DIRECTIVES)
 
 
@@ -69,7 +71,10 @@ def compare(registered: Mapping[str, Schedule], scan: Scan) -> Diff:
         kept=tuple(kept),
         removed=tuple(sorted(registered.keys() - after.keys())),
         changed=tuple(
-            script for script in kept if _directives(registered[script]) != _directives(after[script])
+            script
+            for script in kept
+            if registered[script] is not after[script]
+            and _directives(registered[script]) != _directives(after[script])
         ),
         failed=scan.problems,
         warnings=scan.warnings,

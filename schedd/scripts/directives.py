@@ -15,6 +15,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from schedd.fire import Reason
 from schedd.scripts import near_misses
 
@@ -102,8 +104,7 @@ class Problem:
         return f"{place}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(msgspec.Struct, frozen=True, gc=False):
     """One `@name value` line; `value` is unquoted and stripped, and empty when the name stands alone."""
 
     name: str
@@ -169,6 +170,8 @@ class _Reader:
         self.warnings: list[Problem] = []
         self.nearly: list[Problem] = []
         self.cut: Problem | None = None
+        self._first: dict[str, int] = {}
+        """In which line each directive stands first."""
         self._path = path
         self._in_block = False
         self._had_block = False
@@ -196,12 +199,10 @@ class _Reader:
         if self._in_block:
             return self._block(text, line=line, shift=shift)
         stripped = text.lstrip()
-        if not stripped or _STRICT.fullmatch(stripped.rstrip()):
-            return True
-        if stripped.startswith("/*"):
-            return self._open(text, line=line, shift=shift)
         if not stripped.startswith(_PREFIXES):
-            return False
+            if stripped.startswith("/*"):
+                return self._open(text, line=line, shift=shift)
+            return not stripped or _STRICT.fullmatch(stripped.rstrip()) is not None
         self._check_encoding(text, line=line, shift=shift)
         if line == 1 and stripped.startswith("#!"):
             return True
@@ -278,13 +279,13 @@ class _Reader:
             return
         value, skipped = _unquoted(match["value"] or "")
         column = shift + match.start("value") + skipped + 1 if value else at
-        if odd := [char for char in value if unicodedata.category(char) == "Cc" and char != "\t"]:
+        if not value.isprintable() and (odd := [char for char in value if _is_control(char)]):
             reason = f"@{name} holds the control character U+{ord(odd[0]):04X}: remove it"
             self._problem(reason, line=line, column=column)
             value = "".join(char for char in value if char not in odd)
-        first = next((found for found in self.directives if found.name == name), None)
-        if first is not None and name not in REPEATABLE:
-            self._problem(f"@{name} stands twice, first in line {first.line}: keep one", line=line, column=at)
+        first = self._first.setdefault(name, line)
+        if first != line and name not in REPEATABLE:
+            self._problem(f"@{name} stands twice, first in line {first}: keep one", line=line, column=at)
             return
         self.directives.append(Directive(name, value, line, column))
 
@@ -334,6 +335,10 @@ def _lines(data: bytes) -> Iterator[bytes]:
 def _cut_off(data: bytes) -> bytes:
     """Return what there is of the line that the limit cuts in two."""
     return data[:HEADER_BYTES].rpartition(b"\n")[2]
+
+
+def _is_control(char: str) -> bool:
+    return char != "\t" and unicodedata.category(char) == "Cc"
 
 
 def _unquoted(raw: str) -> tuple[str, int]:

@@ -11,12 +11,15 @@ import stat
 import unicodedata
 
 from schedd.fire import Reason
-from schedd.schedule import FileStamp
+from schedd.schedule import FileStamp, opening
 from schedd.scripts.directives import HEADER_BYTES, Problem, may_have_directives, read_header
 from schedd.scripts.registration import Finding, Registrar, Source
 
 MOST_BYTES = 16 * 1024 * 1024
 """A script larger than this is an archive or an accident, and each reload would hash it."""
+
+OPENING_BYTES = 4096
+"""So much is looked at to tell who runs a script."""
 
 _ATTEMPTS = 3
 _CHUNK_BYTES = 256 * 1024
@@ -54,9 +57,10 @@ def carries_schedule(path: str) -> bool:
     """Tell whether this is a regular file with `@schedule`, wherever it lies. Raises OSError."""
     descriptor = os.open(path, _FLAGS)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode):
             return False
-        return read_header(_head(descriptor)).get("schedule") is not None
+        return read_header(_head(descriptor, info.st_size)).get("schedule") is not None
     finally:
         os.close(descriptor)
 
@@ -67,7 +71,7 @@ def shown(script: str) -> str:
 
 
 def _read(descriptor: int, stamp: FileStamp, *, path: str, script: str, registrar: Registrar) -> Finding:
-    head = _head(descriptor)
+    head = _head(descriptor, stamp.size)
     is_cut = len(head) > HEADER_BYTES and _is_program(script, head)
     if not is_cut and not may_have_directives(head):
         return Finding(stamp=stamp)
@@ -78,7 +82,13 @@ def _read(descriptor: int, stamp: FileStamp, *, path: str, script: str, registra
         return Finding(stamp=stamp, warnings=header.nearly or cut)
     if refusal := _refusal(script, name, stamp):
         return Finding(stamp=stamp, problems=(refusal,))
-    source = Source(script=script, path=path, sha256=_sha256(descriptor, head), stamp=stamp)
+    source = Source(
+        script=script,
+        path=path,
+        sha256=_sha256(descriptor, head, stamp.size),
+        stamp=stamp,
+        opening=opening(head[:OPENING_BYTES]),
+    )
     return registrar.register(header, source)
 
 
@@ -89,7 +99,7 @@ def _is_program(script: str, head: bytes) -> bool:
 
 def _refusal(script: str, name: str, stamp: FileStamp) -> Problem | None:
     """A script's name is a key in logs, URLs and answers, where half a character cannot go."""
-    if any(map(_is_refused, script)):
+    if not script.isprintable() and any(map(_is_refused, script)):
         return Problem(name, "the name holds a control character or is not UTF-8: rename the file")
     if stamp.size > MOST_BYTES:
         return Problem(
@@ -98,18 +108,19 @@ def _refusal(script: str, name: str, stamp: FileStamp) -> Problem | None:
     return None
 
 
-def _head(descriptor: int) -> bytes:
-    """Read the header's bytes, and one more if there are more."""
-    head = os.read(descriptor, HEADER_BYTES + 1)
-    while len(head) <= HEADER_BYTES and (more := os.read(descriptor, HEADER_BYTES + 1 - len(head))):
+def _head(descriptor: int, size: int) -> bytes:
+    """Read the header's bytes, and one more if there are more; `size` tells when there are not."""
+    wanted = HEADER_BYTES + 1
+    head = os.read(descriptor, wanted)
+    while len(head) < min(size, wanted) and (more := os.read(descriptor, wanted - len(head))):
         head += more
     return head
 
 
-def _sha256(descriptor: int, head: bytes) -> str:
-    """Hash the whole file; one that grows beyond the limit meanwhile is caught by its stamp afterwards."""
+def _sha256(descriptor: int, head: bytes, size: int) -> str:
+    """Hash the whole file; one that grows meanwhile is caught by its stamp afterwards."""
     digest = hashlib.sha256(head)
-    left = MOST_BYTES
+    left = size - len(head)
     while left > 0 and (chunk := os.read(descriptor, _CHUNK_BYTES)):
         digest.update(chunk)
         left -= len(chunk)

@@ -52,13 +52,14 @@ def of(schedule: Schedule, *, keepers: Keepers, own_user: str) -> Iterator[Oddit
 
 
 def _of_slots(schedule: Schedule) -> Iterator[Oddity]:
-    if schedule.timetable.next_after(Slot(-1)) is None:
+    if not schedule.timetable.has_slots:
         for name, slots in _OF_SLOTS.items():
             yield Oddity(name, f"@{name} does nothing here: @reboot has no slots {slots}")
         return
     retry, jitter_s = schedule.retry, schedule.timetable.jitter_s
-    plain = replace(schedule.timetable, jitter_s=0, offset_s=0)
-    apart_s = _apart_s(plain) if retry or jitter_s else None
+    if not retry and not jitter_s:
+        return
+    apart_s = _apart_s(replace(schedule.timetable, jitter_s=0, offset_s=0))
     if apart_s is None:
         return
     often = words.of_interval(apart_s).lower()

@@ -12,13 +12,20 @@ import os
 import shlex
 import stat
 
+_LOOSE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def is_safe(info: os.stat_result, trusted_uids: frozenset[int]) -> bool:
+    """Tell quickly whether nothing is wrong; if not, `fault` knows what is."""
+    return info.st_uid in trusted_uids and not info.st_mode & _LOOSE
+
 
 def fault(path: str, info: os.stat_result, trusted_uids: frozenset[int]) -> str | None:
     """Return why this file or directory is unsafe, with the command that mends it; None when it is safe."""
     if info.st_uid not in trusted_uids:
         who = "neither root nor the user that schedd runs as"
         return f"unsafe: {path} belongs to uid {info.st_uid}, {who}: chown root {shlex.quote(path)}"
-    loose = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    loose = info.st_mode & _LOOSE
     if info.st_gid == info.st_uid:
         loose &= ~stat.S_IWGRP
     if not loose:

@@ -10,6 +10,8 @@ from typing import NewType
 Slot = NewType("Slot", int)
 """The nominal instant that was due, in seconds since the epoch, UTC."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def from_ms(at_ms: int) -> str:
     """Write an instant given in milliseconds since the epoch as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
@@ -30,5 +32,5 @@ def to_ms(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"an instant needs an offset or Z: {text!r}")
-    whole = int(moment.replace(microsecond=0).timestamp())
-    return whole * 1000 + moment.microsecond // 1000
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000

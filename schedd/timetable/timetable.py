@@ -85,7 +85,6 @@ class Timetable:
         """
         text = expression.strip(" \t")
         where = zones.load(zone)
-        _check_text(text)
         made = _read(text, where, seed if _HASHED.search(text) else "")
         if jitter_s:
             made = replace(made, jitter_s=jitter_s, offset_s=jitter.offset_s(seed, jitter_s))
@@ -109,6 +108,11 @@ class Timetable:
     def reboot(self) -> bool:
         """Also due once for each start of the host."""
         return any(isinstance(part, Reboot) for part in self.parts)
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether it is ever due, the starts of the host aside."""
+        return not all(isinstance(part, Reboot) for part in self.parts)
 
     @property
     def calendar_sha256(self) -> str:
@@ -177,7 +181,7 @@ class Timetable:
         """Say it in plain words, without the zone."""
         first, *others = (part.words() for part in self.parts)
         said = "; and ".join([first, *(other[0].lower() + other[1:] for other in others)])
-        if all(isinstance(part, Reboot) for part in self.parts):
+        if not self.has_slots:
             return said
         if self.jitter_s:
             said += f" ({words.of_jitter(self.jitter_s, self.offset_s)})"
@@ -242,7 +246,8 @@ def _near(plain: Timetable, day: int) -> tuple[Slot, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def _read(text: str, zone: zones.Zone, seed: str) -> Timetable:
-    """Read a checked text; remembered, since most scripts share few expressions and reading costs 0.1 ms."""
+    """Read a text; remembered, since most scripts share few expressions and reading costs 0.1 ms."""
+    _check_text(text)
     pieces = [piece.strip(" \t") for piece in text.split("|")]
     if not all(pieces):
         raise _invalid(text, "nothing stands beside a '|'")

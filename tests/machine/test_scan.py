@@ -12,9 +12,9 @@ import pytest
 from schedd.fire import Reason
 from schedd.schedule import FileStamp
 from schedd.scripts import intake
-from schedd.scripts import scan as scan_module
+from schedd.scripts import walk as walk_module
 from schedd.scripts.catalogue import Scan
-from schedd.scripts.scan import MOST_LEVELS
+from schedd.scripts.walk import MOST_LEVELS
 from tests.machine.scripts_directory import SCRIPT, made, names, put, scan, scanner
 
 
@@ -166,17 +166,23 @@ def test_problems_of_all_files_come_with_their_places_in_order(scripts):
     assert names(found) == ["good.sh"]
 
 
-def test_a_scan_of_unchanged_files_opens_nothing_and_gives_the_same_objects(scripts, monkeypatch):
+def test_a_scan_of_unchanged_files_opens_none_of_them_and_gives_the_same_objects(scripts, monkeypatch):
     put(scripts, "a.sh")
     put(scripts, "b.sh", "# @schedule every blue moon\n")
     put(scripts, "c.sh", "# @schedul x\n")
     put(scripts, "d.py", "import os\n")
     watcher = scanner(scripts)
     first = watcher.scan()
-    opened: list[str] = []
-    monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(path))
+    opened: list[int] = []
+    really = os.open
+
+    def note(path: str, flags: int) -> int:
+        opened.append(flags & os.O_DIRECTORY)
+        return really(path, flags)
+
+    monkeypatch.setattr(os, "open", note)
     second = watcher.scan()
-    assert opened == []
+    assert opened == [os.O_DIRECTORY]
     assert second == first
     assert second.schedules[0] is first.schedules[0]
 
@@ -239,7 +245,7 @@ def test_directories_deeper_than_the_limit_are_said_to_be_unread(scripts):
 
 
 def test_a_directory_of_too_many_files_was_named_by_mistake(scripts, monkeypatch):
-    monkeypatch.setattr(scan_module, "MOST_FILES", 3)
+    monkeypatch.setattr(walk_module, "MOST_FILES", 3)
     for name in "abcd":
         put(scripts, f"{name}.sh")
     found = scan(scripts)

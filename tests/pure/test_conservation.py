@@ -19,7 +19,6 @@ from schedd.fire import Entry, Fire, Kind, Outcome, RunId, ran
 from schedd.ledger import facts
 from schedd.ledger.state import State
 from schedd.planner.actions import Action, Start, Stop
-from schedd.planner.gaps import LATE_S
 from schedd.planner.planner import Planner
 from schedd.planner.view import Pause
 from schedd.schedule import Schedule
@@ -168,10 +167,12 @@ class Conservation(RuleBasedStateMachine):
         self._do(self.planner.finish(self.now_ms))
         self._start_again()
 
-    @rule(kept=st.integers(0, 6), milliseconds=st.integers(0, 200_000))
-    def crash(self, kept: int, milliseconds: int) -> None:
-        """Time passes, a turn is decided, and only its first facts reach the disk; nothing is started."""
+    @rule(portions=st.integers(0, 4), kept=st.integers(0, 6), milliseconds=st.integers(0, 200_000))
+    def crash(self, portions: int, kept: int, milliseconds: int) -> None:
+        """Time passes; of what is decided some portions reach the disk, and then only the first facts."""
         self.now_ms += milliseconds
+        for _ in range(portions):
+            self._write(self._facts(self.planner.tick(self.now_ms, whole=False)))
         facts_of_turn = self._facts(self.planner.tick(self.now_ms))
         self.latest = max(self.latest, self.now_ms // 1000)
         self._write(facts_of_turn[:kept])
@@ -260,14 +261,22 @@ class Conservation(RuleBasedStateMachine):
     # The shell around the planner.
 
     def _new_planner(self) -> Planner:
-        return Planner(new_run_id=self.new_run_id, max_running=MAX_RUNNING, max_held=MAX_HELD)
+        made = Planner(new_run_id=self.new_run_id, max_running=MAX_RUNNING, max_held=MAX_HELD)
+        made.portion = 5
+        return made
 
     def _tick(self) -> None:
-        self._do(self.planner.tick(self.now_ms))
+        self._carry_out(self.planner.tick(self.now_ms, whole=False))
+        while self.planner._turning is not None:
+            self._carry_out(self.planner.tick(self.now_ms, whole=False))
+        self._do([])
 
     def _do(self, actions: list[Action], first: "list[facts.AnyFact] | None" = None) -> None:
-        self.latest = max(self.latest, self.now_ms // 1000)
+        self._carry_out(actions, first)
         assert self.planner.watermark == self.latest
+
+    def _carry_out(self, actions: list[Action], first: "list[facts.AnyFact] | None" = None) -> None:
+        self.latest = max(self.latest, self.now_ms // 1000)
         self._write([*(first or []), *self._facts(actions)])
         for action in actions:
             if isinstance(action, Start):
@@ -317,8 +326,7 @@ class Conservation(RuleBasedStateMachine):
         self.alive.clear()
         died = [claim.fire() for claim in self.state.claimed.values()]
         for claim in list(self.state.claimed.values()):
-            entry = record.interrupted(claim, now_ms=self.now_ms, host=HOST, rebooted=False, killed=False)
-            self._write([facts.Ended(entry=entry)])
+            self._write([record.interrupted(claim, now_ms=self.now_ms, host=HOST, rebooted=False, found=())])
         kept = State()
         kept.apply(self.state.checkpoint(self.now_ms))
         self.state = kept
@@ -390,7 +398,3 @@ class Conservation(RuleBasedStateMachine):
 
 TestConservation = Conservation.TestCase
 TestConservation.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
-
-
-def test_a_slot_is_late_for_a_minute_and_missed_after_that() -> None:
-    assert LATE_S == 60
