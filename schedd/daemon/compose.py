@@ -7,25 +7,28 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from dataclasses import asdict
 from functools import partial
 
 from schedd import __version__
 from schedd.config import Config
+from schedd.daemon import vitals
 from schedd.daemon.daemon import HEARTBEAT_S, Daemon
 from schedd.daemon.front import Front
+from schedd.daemon.lately import Lately
 from schedd.daemon.messages import Drain, HangUp, Message, Started
 from schedd.daemon.pruning import Pruning
 from schedd.daemon.settings import LiveScanner, Settings, preflight_of
-from schedd.daemon.watching import Watcher
+from schedd.daemon.watching import Look, Watcher
 from schedd.errors import ConfigError, StateError
-from schedd.fire import RunId
+from schedd.fire import Entry, RunId
 from schedd.host import capabilities, credentials, identity, journald
 from schedd.host.clock import SystemClock
 from schedd.host.pressure import Pressure
 from schedd.host.systemd import Notifier
 from schedd.host.threads import Threads
+from schedd.insight.recent import RecentOutcomes
 from schedd.ledger.ledger import Ledger
 from schedd.ledger.lock import StateLock
 from schedd.planner.planner import Planner
@@ -33,7 +36,7 @@ from schedd.runner import limits, node_cache, orphans, retention
 from schedd.runner.output import OutputPolicy
 from schedd.runner.runner import Runner
 from schedd.runner.starts import Means
-from schedd.scripts.scan import is_ignored
+from schedd.scripts.walk import is_ignored
 from schedd.timetable import zone
 from schedd.web import app
 from schedd.web.auth import Access
@@ -63,6 +66,7 @@ def run(load: Callable[[], Config]) -> int:
     """
     config = load()
     sys.setswitchinterval(SWITCH_S)
+    vitals.put_off_collecting()
     capabilities.keep_from_children()
     notifier = Notifier.from_environ()
     lines = journald.configure(config.log_level.value.upper())
@@ -90,16 +94,15 @@ async def _live(
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     scanner = LiveScanner(config, preflight_of(config, clock), keeping.keepers())
     settings = Settings(config, load)
-    meters, feed = Meters(), Feed()
+    meters, feed, recent = Meters(), Feed(), RecentOutcomes()
     async with (
-        _ledger(config, clock, lock, feed) as ledger,
+        _ledger(config, clock, lock, feed, recent) as ledger,
         _runner(config, clock, inbox, keeping, lines.journal) as runner,
     ):
+        lately = Lately(ledger, recent)
         daemon = Daemon(
             clock=clock,
-            planner=Planner(
-                new_run_id=identity.run_ids(), max_running=config.max_running, max_held=config.max_held
-            ),
+            planner=_planner(config),
             ledger=ledger,
             runner=runner,
             scanner=scanner,
@@ -111,7 +114,7 @@ async def _live(
             prune=_pruning(settings, clock, runner).due,
             refresh=settings.refresh,
             pressure=Pressure().read,
-            watch=partial(_watch, scanner) if config.watch else None,
+            beside=partial(_chores, config, scanner, lately),
             host=host,
             boot_id=identity.boot_id(),
             version=__version__,
@@ -122,6 +125,7 @@ async def _live(
             daemon=daemon,
             clock=clock,
             ledger=ledger,
+            lately=lately,
             runner=runner,
             scanner=scanner,
             inbox=inbox,
@@ -138,8 +142,14 @@ async def _live(
     return caught[0] if caught else None
 
 
+def _planner(config: Config) -> Planner:
+    return Planner(new_run_id=identity.run_ids(), max_running=config.max_running, max_held=config.max_held)
+
+
 @contextlib.asynccontextmanager
-async def _ledger(config: Config, clock: SystemClock, lock: StateLock, feed: Feed) -> AsyncIterator[Ledger]:
+async def _ledger(
+    config: Config, clock: SystemClock, lock: StateLock, feed: Feed, recent: RecentOutcomes
+) -> AsyncIterator[Ledger]:
     try:
         ledger = await Ledger.open(
             config.state_dir,
@@ -153,7 +163,7 @@ async def _ledger(config: Config, clock: SystemClock, lock: StateLock, feed: Fee
     except OSError as error:
         raise StateError(f"The ledger in {config.state_dir} cannot be opened: {error}.") from error
     feed.take_up(ledger.newest_line)
-    ledger.published = feed.published
+    ledger.published = partial(_tell_of, feed, recent)
     for name in ledger.torn:
         log.warning("%s ended in half a line, as a crash leaves it; the half is in %s.torn", name, name)
     try:
@@ -162,6 +172,11 @@ async def _ledger(config: Config, clock: SystemClock, lock: StateLock, feed: Fee
         await ledger.close()
         if ledger.queued_lines:
             log.critical("%d lines of the ledger never reached the disk", ledger.queued_lines)
+
+
+def _tell_of(feed: Feed, recent: RecentOutcomes, entry: Entry) -> None:
+    feed.published(entry)
+    recent.note(entry)
 
 
 @contextlib.asynccontextmanager
@@ -220,8 +235,15 @@ def means_of(config: Config) -> Means:
     )
 
 
-def _watch(scanner: LiveScanner, look: Callable[[], Awaitable[None]]) -> Coroutine[object, object, None]:
-    return Watcher(look=look, directories=scanner.directories, passed_over=is_ignored).run()
+def _chores(
+    config: Config, scanner: LiveScanner, lately: Lately, look: Look
+) -> dict[str, Coroutine[object, object, None]]:
+    """Return what is seen to beside, by name."""
+    chores = {"read the last outcomes": lately.read_ahead()}
+    if config.watch:
+        watcher = Watcher(look=look, directories=scanner.directories, passed_over=is_ignored)
+        chores["watch the scripts"] = watcher.run()
+    return chores
 
 
 def _pruning(settings: Settings, clock: SystemClock, runner: Runner) -> Pruning:
@@ -234,17 +256,13 @@ def _pruning(settings: Settings, clock: SystemClock, runner: Runner) -> Pruning:
 
 
 def _prune(config: Config, clock: SystemClock, keep: Collection[RunId]) -> None:
-    try:
-        retention.prune(
-            config.state_dir,
-            now_ms=clock.now_ms(),
-            keep_days=config.output_keep_days,
-            keep_bytes=config.output_keep_bytes,
-            keep=keep,
-        )
-    except OSError as error:
-        # A disk that dies while it is read: what is kept too long is its least loss.
-        log.warning("old outputs stay for now: %s", error)
+    retention.prune(
+        config.state_dir,
+        now_ms=clock.now_ms(),
+        keep_days=config.output_keep_days,
+        keep_bytes=config.output_keep_bytes,
+        keep=keep,
+    )
     node_cache.bound(node_cache.place(config.state_dir))
 
 

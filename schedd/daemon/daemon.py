@@ -15,7 +15,10 @@ from schedd.config import Config
 from schedd.daemon import clockwatch, messages, record, vitals
 from schedd.daemon.clockwatch import ClockWatch
 from schedd.daemon.parts import Ledger, Runner, Scanner
+from schedd.daemon.reloading import Reloading
 from schedd.daemon.vitals import Vitals, Work
+from schedd.daemon.waking import Waking
+from schedd.daemon.watching import Look
 from schedd.fire import Ended, Entry, Fire, Reason, RunId
 from schedd.host.clock import Clock
 from schedd.host.journald import Event, about
@@ -27,7 +30,7 @@ from schedd.planner.planner import Planner
 from schedd.runner.launch import Launch
 from schedd.schedule import Schedule
 from schedd.scripts import catalogue
-from schedd.web.control import Failure, Phase, ReloadReport
+from schedd.web.control import Phase
 from schedd.web.feed import Feed
 from schedd.web.meters import Meters
 
@@ -43,8 +46,8 @@ class Daemon:
     `end_orphans` stops what a dead daemon left running, of these run ids, and returns which were found; it
     blocks, and runs in a thread. `prune` gives up old outputs, when it is time, but none of these runs.
     `refresh` takes over what has changed in the configuration, and returns what is to be said about it.
-    `pressure` tells how busy the host is, in percent. `watch` calls what it is given whenever scripts may
-    have changed.
+    `pressure` tells how busy the host is, in percent. `beside` gives what is seen to beside when all is up,
+    by name; it may call what it is given whenever scripts may have changed.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class Daemon:
         prune: Callable[[Collection[RunId]], Work | None],
         refresh: Callable[[], Awaitable[tuple[str, ...]]],
         pressure: Callable[[], float],
-        watch: Callable[[Callable[[], Awaitable[None]]], Coroutine[object, object, None]] | None = None,
+        beside: Callable[[Look], Mapping[str, Coroutine[object, object, None]]],
         host: str,
         boot_id: str,
         version: str,
@@ -81,23 +84,23 @@ class Daemon:
         self.vitals = Vitals(clock=clock, planner=planner, ledger=ledger, notifier=notifier, prune=prune)
         self._inbox = inbox
         self._end_orphans = end_orphans
-        self._refresh = refresh
+        self.reloading = Reloading(planner=planner, scanner=scanner, inbox=inbox, refresh=refresh)
         self._pressure = pressure
-        self._watch_scripts = watch
+        self._chores = beside
         self._watch = ClockWatch(clock.reading())
         self._host = host
         self._boot_id = boot_id
         self._version = version
         self.drain_s = drain_s
         self._heartbeat_s = heartbeat_s
-        self._alarm_ms = 0
+        alarm = clock.alarm(lambda: inbox.put_nowait(messages.Rang()))
+        self._waking = Waking(alarm, clock, heartbeat_s=heartbeat_s)
+        self.revision = 0  # grows with all that changes what is registered, runs, is paused or has ended
         self.phase = Phase.STARTING
         self.started_ms = clock.now_ms()
-        self.failed: tuple[Failure, ...] = ()
         self.alive: dict[RunId, messages.Started] = {}
         self._waiting: dict[RunId, list[asyncio.Future[Entry]]] = {}
         self._not_durable: set[RunId] = set()
-        self._scanning = asyncio.Lock()
         self._side = asyncio.TaskGroup()
         self._side_tasks: set[asyncio.Task[None]] = set()
 
@@ -105,27 +108,27 @@ class Daemon:
 
     async def run(self) -> None:
         """Live until drained. A side task that dies takes the daemon with it, loudly."""
-        alarm = self._clock.alarm(lambda: self._inbox.put_nowait(messages.Rang()))
         try:
             async with self._side:
                 self._beside(vitals.outlive(self._ledger.tasks), "watch the ledger's writers")
                 await self._start()
                 while self.phase is Phase.RUNNING or self.planner.running_count:
-                    self._alarm_ms = self._next_alarm_ms()
-                    alarm.set(self._alarm_ms)
-                    await self._handle(await self._inbox.get())
+                    self._waking.by(self.planner.next_ms())
+                    await self._hear()
                 await self._finish()
                 for task in self._side_tasks:
                     task.cancel()
         finally:
-            alarm.close()
+            self._waking.close()
 
     async def _start(self) -> None:
         interrupted = await self._close_interrupted()
-        recalled = record.recalled(self._ledger.state, self._scanner.recall)
+        for told in self._ledger.state.registered.values():
+            self._scanner.trust(told.path, header=told.header, sha256=told.sha256)
         scan = await asyncio.to_thread(self._scanner.scan)
+        recalled = record.recalled(self._ledger.state, self._scanner.recall, scan.schedules)
         diff = catalogue.compare(recalled, scan)
-        self.failed = record.note_problems(diff)
+        self.reloading.failed = record.note_problems(diff)
         now_ms = self._clock.now_ms()
         past = record.past_of(self._ledger.state, interrupted, self._scanner.observance)
         rebooted = self._ledger.state.boot_id != self._boot_id
@@ -139,9 +142,9 @@ class Daemon:
         self._feed.reloaded(self.planner.schedules())
         vitals.settle_memory()
         self._notifier.ready(self.vitals.status())
-        if watch := self._watch_scripts:
-            self._beside(watch(self._look), "watch the scripts")
-        log.info("up: %d schedules, %d failed", len(self.planner), len(self.failed), extra=about(Event.UP))
+        for name, work in self._chores(self._look).items():
+            self._beside(work, name)
+        record.tell_up(len(self.planner), len(self.reloading.failed))
 
     async def _close_interrupted(self) -> list[Fire]:
         """End the fires that a daemon before this one claimed and did not live to end."""
@@ -151,13 +154,10 @@ class Daemon:
         rebooted = self._ledger.state.boot_id not in (None, self._boot_id)
         found = await asyncio.to_thread(self._end_orphans, frozenset(claim.run_id for claim in claims))
         now_ms = self._clock.now_ms()
-        entries = [
-            record.interrupted(
-                claim, now_ms=now_ms, host=self._host, rebooted=rebooted, killed=claim.run_id in found
-            )
-            for claim in claims
+        ended = [
+            record.interrupted(each, now_ms=now_ms, host=self._host, rebooted=rebooted, found=found)
+            for each in claims
         ]
-        ended = [facts.Ended(entry=entry) for entry in entries]
         written = self._ledger.write(ended, durable=True)
         self._announce(ended, written)
         await written
@@ -174,21 +174,24 @@ class Daemon:
 
     # What can happen.
 
-    async def _handle(self, message: messages.Message) -> None:
+    async def _hear(self) -> None:
+        """Handle what comes next; what runs tell one after the other is one decision, and one write."""
+        told, message = await messages.taken(self._inbox)
         reading = self._clock.reading()
-        now_ms = reading.now_ms
         for jump in self._watch.look(reading):
             clockwatch.tell(jump)
             self._meters.heard(jump)
             self._ledger.write([jump], durable=False)
+        if told:
+            await self._runs_told(told, reading.now_ms)
+        if message is not None:
+            await self._handle(message, self._clock.now_ms())
+        await asyncio.sleep(0)  # others get their turn between many
+
+    async def _handle(self, message: messages.Message, now_ms: int) -> None:
         match message:
             case messages.Rang():
                 await self._rang(now_ms)
-            case messages.Started(run_id=run_id):
-                self.alive[run_id] = message
-                self._feed.started(run_id)
-            case Ended():
-                await self._ended(message, now_ms)
             case messages.TriggerAsked():
                 await self._trigger(message, now_ms)
             case messages.StopAsked():
@@ -206,6 +209,8 @@ class Daemon:
                 messages.answer(replayed, made)
             case messages.Scanned():
                 await self._scanned(message, now_ms)
+            case messages.Edited():
+                await self._edited(message, now_ms)
             case messages.HangUp():
                 self._notifier.reloading(int(self._clock.monotonic() * 1_000_000))
                 self._beside(self._hang_up(), "reload")
@@ -215,10 +220,10 @@ class Daemon:
                 self._stop_runs(why)
 
     async def _rang(self, now_ms: int) -> None:
-        self._meters.lagged((now_ms - self._alarm_ms) / 1000)
+        self._meters.lagged(self._waking.rang(now_ms))
         pressure = self._pressure() if self.planner.held_count else 0.0
         self.planner.pace(backlog.at_once_under(pressure))
-        actions = self.planner.tick(now_ms) + self.planner.expire(now_ms)
+        actions = self.planner.tick(now_ms, whole=False) + self.planner.expire(now_ms)
         record.tell_caught_up(actions)
         await self._carry_out(actions, now_ms)
         self.vitals.beat(draining=self.phase is Phase.DRAINING)
@@ -228,14 +233,23 @@ class Daemon:
         if work is not None:
             self._beside(work, "prune outputs")
 
-    async def _ended(self, ended: Ended, now_ms: int) -> None:
-        run_id = ended.fire.run_id
-        self.alive.pop(run_id, None)
-        durable = run_id not in self._not_durable
-        self._not_durable.discard(run_id)
-        entry = fire.ran(ended.fire, ended.outcome, host=self._host, durable=durable)
-        decided = self.planner.ended(ended.fire, ended.outcome, now_ms)
-        await self._carry_out(decided, now_ms, first=[facts.Ended(entry=entry)])
+    async def _runs_told(self, told: Sequence[messages.Started | Ended], now_ms: int) -> None:
+        over: list[facts.AnyFact] = []
+        decided: list[Action] = []
+        for each in told:
+            if isinstance(each, messages.Started):
+                self.alive[each.run_id] = each
+                self._feed.started(each.run_id)
+                continue
+            run_id = each.fire.run_id
+            self.alive.pop(run_id, None)
+            durable = run_id not in self._not_durable
+            self._not_durable.discard(run_id)
+            entry = fire.ran(each.fire, each.outcome, host=self._host, durable=durable)
+            over.append(facts.Ended(entry=entry))
+            decided += self.planner.ended(each.fire, each.outcome, now_ms)
+        if over:
+            await self._carry_out(decided, now_ms, first=over)
 
     async def _trigger(self, asked: messages.TriggerAsked, now_ms: int) -> None:
         actions: list[Action] = []
@@ -270,11 +284,11 @@ class Daemon:
     async def _scanned(self, scanned: messages.Scanned, now_ms: int) -> None:
         registered = self.planner.schedules()
         diff = catalogue.compare(registered, scanned.scan)
-        if not scanned.dry_run and not (scanned.quiet and self._is_old(diff, registered)):
-            self.failed = record.note_problems(diff)
+        if not scanned.dry_run and not (scanned.quiet and self.reloading.is_old(diff, registered)):
+            self.reloading.failed = record.note_problems(diff)
             decided = self.planner.reconcile(record.by_script(diff.schedules), now_ms)
             await self._carry_out(decided, now_ms, last=[record.reloaded(diff, now_ms)], durable=True)
-            record.tell_reloaded(diff)
+            self.reloading.tell(diff)
             self._meters.reloaded(self.planner.schedules(), now_ms)
             self._feed.reloaded(self.planner.schedules())
             vitals.settle_memory()
@@ -283,9 +297,12 @@ class Daemon:
         report = record.report_of(diff, scanned.said, dry_run=scanned.dry_run, lagging=lagging)
         messages.answer(scanned.reply, report)
 
-    def _is_old(self, diff: catalogue.Diff, registered: Mapping[str, Schedule]) -> bool:
-        failed = tuple(map(record.failure_of, diff.failed))
-        return record.by_script(diff.schedules) == registered and failed == self.failed
+    async def _edited(self, edited: messages.Edited, now_ms: int) -> None:
+        told = self.reloading.told_of(edited.schedules, now_ms)
+        decided = self.planner.update(edited.schedules, now_ms)
+        await self._carry_out(decided, now_ms, last=[told], durable=True)
+        self._feed.edited(edited.schedules)
+        messages.answer(edited.reply, None)
 
     def apply(self, config: Config) -> None:
         """Go by other limits."""
@@ -293,21 +310,12 @@ class Daemon:
         self.planner.limit(max_running=config.max_running, max_held=config.max_held)
         logging.getLogger().setLevel(config.log_level.value.upper())
 
-    async def reload(self, *, dry_run: bool, quiet: bool = False) -> ReloadReport:
-        """Read the scripts directory again; one reload at a time. A `quiet` one tells only of what is new."""
-        async with self._scanning:
-            said = () if dry_run or quiet else await self._refresh()
-            scan = await asyncio.to_thread(self._scanner.scan)
-            reply: asyncio.Future[ReloadReport] = asyncio.get_running_loop().create_future()
-            self._inbox.put_nowait(messages.Scanned(scan, said, reply, dry_run=dry_run, quiet=quiet))
-            return await reply
-
-    async def _look(self) -> None:
+    async def _look(self, named: Collection[str]) -> None:
         if self.phase is Phase.RUNNING:
-            await self.reload(dry_run=False, quiet=True)
+            await self.reloading.look(named)
 
     async def _hang_up(self) -> None:
-        await self.reload(dry_run=False)
+        await self.reloading.reload(dry_run=False)
         self._notifier.ready(self.vitals.status())
 
     # Stopping.
@@ -342,6 +350,7 @@ class Daemon:
         durable: bool = False,
     ) -> None:
         """Write what was decided, then do it: claims are durable before anything is spawned."""
+        self.revision += 1  # before anybody else can look: the planner has decided, and nothing was awaited
         told = [record.fact_of(action, now_ms=now_ms, host=self._host, keys=keys) for action in actions]
         written = [*(first or ()), *(fact for fact in told if fact is not None), *(last or ())]
         starts = [action for action in actions if isinstance(action, Start)]
@@ -384,11 +393,6 @@ class Daemon:
         )
 
     # What is seen to beside.
-
-    def _next_alarm_ms(self) -> int:
-        beat_ms = self._clock.now_ms() + int(self._heartbeat_s * 1000)
-        due_ms = self.planner.next_ms()
-        return beat_ms if due_ms is None else min(due_ms, beat_ms)
 
     def _beside(self, work: "Coroutine[object, object, None]", name: str) -> None:
         task = self._side.create_task(work, name=name)

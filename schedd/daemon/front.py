@@ -14,12 +14,13 @@ from typing import TypeVar
 from schedd import __version__
 from schedd.daemon import metering
 from schedd.daemon.daemon import Daemon
+from schedd.daemon.lately import Lately
 from schedd.daemon.messages import Message, PauseAsked, ReplayAsked, ResumeAsked, StopAsked, TriggerAsked
 from schedd.daemon.settings import LiveScanner
 from schedd.daemon.vitals import OVERDUE_S
 from schedd.fire import Entry, Fire, RunId
 from schedd.host.clock import Clock
-from schedd.insight.recent import Recent, RecentOutcomes, packed, unpacked
+from schedd.insight.recent import Recent
 from schedd.ledger.annals import Chronicle
 from schedd.ledger.facts import LastOutcome
 from schedd.ledger.history import Page, Query
@@ -51,6 +52,7 @@ class Front:
         daemon: Daemon,
         clock: Clock,
         ledger: Ledger,
+        lately: Lately,
         runner: Runner,
         scanner: LiveScanner,
         inbox: "asyncio.Queue[Message]",
@@ -63,6 +65,7 @@ class Front:
         self._daemon = daemon
         self._clock = clock
         self._ledger = ledger
+        self._lately = lately
         self._runner = runner
         self._scanner = scanner
         self._inbox = inbox
@@ -71,9 +74,6 @@ class Front:
         self._limits = limits
         self._journal_dropped = journal_dropped
         self._keyed = asyncio.Lock()
-        self._reading = asyncio.Lock()
-        self._recent = RecentOutcomes()
-        ledger.ended = self._recent.note
 
     # Reading.
 
@@ -93,7 +93,7 @@ class Front:
             schedules=len(planner),
             running=planner.running_count,
             held=planner.held_count,
-            failed=len(self._daemon.failed),
+            failed=len(self._daemon.reloading.failed),
             limits=self._limits,
         )
 
@@ -112,11 +112,9 @@ class Front:
         """Return the wall clock, in milliseconds since the epoch."""
         return self._clock.now_ms()
 
-    def schedules(self) -> Sequence[ScheduleView]:
-        """Return all registered schedules, ordered by script. Raises RefusedError before the first scan."""
-        if self._daemon.phase is Phase.STARTING:
-            raise RefusedError(Why.UNAVAILABLE, UNAVAILABLE)
-        return self._daemon.planner.views(self._clock.now_ms())
+    def revision(self) -> int:
+        """Return a number that grows before schedules, their outcomes or pauses are others."""
+        return self._daemon.revision
 
     def schedule(self, script: str) -> ScheduleView | None:
         """Return one registered schedule. Raises RefusedError before the first scan."""
@@ -135,7 +133,7 @@ class Front:
 
     def failures(self) -> Sequence[Failure]:
         """Return the scripts that were refused when the directory was last read."""
-        return self._daemon.failed
+        return self._daemon.reloading.failed
 
     def last_outcome(self, script: str) -> LastOutcome | None:
         """Return the newest outcome of a script, if it has one."""
@@ -149,10 +147,8 @@ class Front:
 
     def run(self, run_id: RunId) -> RunView | None:
         """Return a run in flight; None when there is none of this id, or it waits."""
-        for made in self._daemon.planner.running():
-            if made.run_id == run_id:
-                return self._run_view(made, held=False)
-        return None
+        made = self._daemon.planner.run(run_id)
+        return None if made is None else self._run_view(made, held=False)
 
     def relative(self, path: str) -> str:
         """Return a script path relative to the scripts directory.
@@ -175,15 +171,9 @@ class Front:
             return await self._ledger.tally(wanted)
 
     async def recent(self, scripts: Sequence[str]) -> Mapping[str, Recent]:
-        """Return the last outcomes of these scripts; who asks first waits until the log is read."""
-        async with self._reading:
-            if not self._recent.filled:
-                self._recent.begin()
-                with _readable():
-                    rows = await self._ledger.newest(packed)
-                self._recent.fill(rows)
-        kept = {script: self._recent.rows(script) for script in scripts}
-        return await asyncio.to_thread(lambda: {script: unpacked(found) for script, found in kept.items()})
+        """Return the last outcomes of these scripts; who asks early waits for what is left to be read."""
+        with _readable():
+            return await self._lately.of(scripts)
 
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None) -> Chronicle:
         """Read the ledger for what was in force or happened in [since, until)."""
@@ -227,7 +217,7 @@ class Front:
     async def reload(self, *, dry_run: bool) -> ReloadReport:
         """Read the scripts directory again; with `dry_run` only say what would change."""
         self._require_running()
-        return await self._daemon.reload(dry_run=dry_run)
+        return await self._daemon.reloading.reload(dry_run=dry_run)
 
     async def trigger(self, script: str, *, force: bool, by: str, key: str | None = None) -> Ticket:
         """Start a manual fire of the script at this relative path. Raises RefusedError.

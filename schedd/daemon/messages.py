@@ -1,7 +1,7 @@
 """All that can happen, as it enters the daemon: by one inbox, one after the other."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +13,9 @@ from schedd.timetable.instant import Slot
 from schedd.web.control import ReloadReport
 
 T = TypeVar("T")
+
+MOST_TOLD = 8
+"""So many starts and ends of runs are taken at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,14 @@ class Scanned:
 
 
 @dataclass(frozen=True, slots=True)
+class Edited:
+    """Some scripts were read, of which nothing is to be known but that these are their headers now."""
+
+    schedules: Mapping[str, Schedule]
+    reply: "asyncio.Future[None]"
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """SIGHUP: read the scripts directory again."""
 
@@ -112,7 +123,19 @@ class StopRuns:
 
 
 Asked = TriggerAsked | StopAsked | PauseAsked | ResumeAsked | ReplayAsked
-Message = Rang | Started | Ended | Asked | Scanned | HangUp | Drain | StopRuns
+Message = Rang | Started | Ended | Asked | Scanned | Edited | HangUp | Drain | StopRuns
+
+
+async def taken(inbox: "asyncio.Queue[Message]") -> tuple[list[Started | Ended], Message | None]:
+    """Wait for what comes next; take it, or all that runs tell in a row and what comes behind that."""
+    told: list[Started | Ended] = []
+    message = await inbox.get()
+    while isinstance(message, Started | Ended):
+        told.append(message)
+        if inbox.empty() or len(told) == MOST_TOLD:
+            return told, None
+        message = inbox.get_nowait()
+    return told, message
 
 
 def answer(future: "asyncio.Future[T]", value: T) -> None:
@@ -135,8 +158,8 @@ def refuse(message: Message) -> None:
             answer(reply, value=False)
         case ReplayAsked(reply=replay_reply):
             answer(replay_reply, [])
-        case PauseAsked(reply=pause_reply):
-            pause_reply.cancel()
+        case PauseAsked(reply=none_reply) | Edited(reply=none_reply):
+            none_reply.cancel()
         case Scanned(reply=scan_reply):
             scan_reply.cancel()
         case _:

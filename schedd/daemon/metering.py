@@ -37,7 +37,7 @@ def now(
         version=__version__,
         host=host,
         states=states,
-        failed=len(daemon.failed),
+        failed=len(daemon.reloading.failed),
         running=planner.running_count,
         held=planner.held_count,
         up_since_s=daemon.started_ms / 1000,

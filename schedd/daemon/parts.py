@@ -1,7 +1,7 @@
 """What the daemon needs of the parts that it puts together: the real ones, and those of the tests."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from schedd.fire import Reason, RunId
@@ -50,6 +50,15 @@ class Scanner(Protocol):
 
     def observance(self, told: str) -> Observance | None:
         """Return what an observance meant that was written down as text; None without its calendar."""
+
+    def look(self, named: Collection[str]) -> Mapping[str, Schedule | None] | None:
+        """Read only these files (absolute paths), if that will do.
+
+        Return what was found, by script; None under a script that has no schedule. None: read it all.
+        """
+
+    def trust(self, script: str, *, header: str, sha256: str) -> None:
+        """Take a script with this content for one that would run: it was registered before."""
 
     def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
         """Return a schedule as it was registered before the daemon stopped."""

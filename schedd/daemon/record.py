@@ -124,16 +124,21 @@ def entry_of(action: actions.Close, *, now_ms: int, host: str) -> Entry:
     )
 
 
-def interrupted(claim: facts.Claimed, *, now_ms: int, host: str, rebooted: bool, killed: bool) -> Entry:
-    """Return the line of a fire that was claimed by a daemon that died before it was over."""
+def interrupted(
+    claim: facts.Claimed, *, now_ms: int, host: str, rebooted: bool, found: Collection[RunId]
+) -> facts.Ended:
+    """Return the end of a fire that was claimed by a daemon that died before it was over.
+
+    `found` are the fires whose processes had outlived it.
+    """
     who = "the host went down" if rebooted else "schedd died"
     error = f"{who} while this run was in flight"
-    if killed:
+    if claim.run_id in found:
         error += "; its process had outlived schedd and was stopped"
     outcome = Outcome(
         status=Status.ERROR, reason=Reason.INTERRUPTED, error=error, started_ms=claim.at, ended_ms=now_ms
     )
-    return fire.ran(claim.fire(), outcome, host=host)
+    return facts.Ended(entry=fire.ran(claim.fire(), outcome, host=host))
 
 
 def past_of(state: State, interrupted: Iterable[Fire] = (), observe: Observe = _without_calendars) -> Past:
@@ -155,10 +160,12 @@ def past_of(state: State, interrupted: Iterable[Fire] = (), observe: Observe = _
     )
 
 
-def recalled(state: State, recall: Recall) -> dict[str, Schedule]:
-    """Return the last good registrations of the daemon before this one."""
-    found = (recall(told.path, header=told.header, sha256=told.sha256) for told in state.registered.values())
-    return by_script(schedule for schedule in found if schedule is not None)
+def recalled(state: State, recall: Recall, schedules: Iterable[Schedule]) -> dict[str, Schedule]:
+    """Return the last good registrations of the daemon before this one that are not among these schedules."""
+    found = by_script(schedules)
+    missing = (told for told in state.registered.values() if told.path not in found)
+    again = (recall(told.path, header=told.header, sha256=told.sha256) for told in missing)
+    return by_script(schedule for schedule in again if schedule is not None)
 
 
 def by_script(schedules: Iterable[Schedule]) -> dict[str, Schedule]:
@@ -267,11 +274,15 @@ def tell_warnings(warnings: Collection[Problem]) -> None:
         log.warning("and %d more; `schedd check` shows all", len(warnings) - MOST_WARNINGS)
 
 
-def tell_reloaded(diff: Diff) -> None:
+def tell_up(schedules: int, failed: int) -> None:
+    """Log that the daemon is ready."""
+    log.info("up: %d schedules, %d failed", schedules, failed, extra=about(Event.UP))
+
+
+def tell_reloaded(*, added: int, changed: int, removed: int, failed: int) -> None:
     """Log a reload."""
-    counts = (len(diff.added), len(diff.changed), len(diff.removed), len(diff.failed))
     text = "reloaded: %d added, %d changed, %d removed, %d failed"
-    log.info(text, *counts, extra=about(Event.RELOADED))
+    log.info(text, added, changed, removed, failed, extra=about(Event.RELOADED))
 
 
 def tell(entry: Entry) -> None:

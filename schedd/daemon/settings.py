@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from schedd import config as configs
@@ -123,6 +123,17 @@ class LiveScanner:
         self._directories = found.directories
         return preflights.examined(found, self._preflight)
 
+    def look(self, named: Collection[str]) -> dict[str, Schedule | None] | None:
+        """Read only these files (absolute paths), if that will do, and have what is new checked; blocks."""
+        root = self._scanner.scripts_dir + "/"
+        if not all(path.startswith(root) for path in named):
+            return None
+        found = self._scanner.look([path.removeprefix(root) for path in named])
+        there = [schedule for schedule in (found or {}).values() if schedule is not None]
+        if self._preflight.examine(there, every=False):
+            return None
+        return found
+
     def directories(self) -> tuple[str, ...]:
         """Return every directory that the last scan has read, and that of the calendars."""
         calendars_dir = self._defaults.calendars_dir
@@ -137,9 +148,13 @@ class LiveScanner:
         """Read a calendar, as its file is at this moment; blocks. Raises ValueError with a sentence."""
         return self._new_shelf().find(name)
 
-    def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
-        """Return a schedule as it was registered before the daemon stopped; ask before the first scan."""
+    def trust(self, script: str, *, header: str, sha256: str) -> None:
+        """Take a script with this content for one that would run; say so before the first scan."""
         self._preflight.trust(script, sha256)
+        self._scanner.remember(script, header=header, sha256=sha256)
+
+    def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
+        """Return a schedule as it was registered before the daemon stopped."""
         return self._scanner.recall(script, header=header, sha256=sha256)
 
     def read(self, script: str) -> Schedule | tuple[Problem, ...] | None:

@@ -83,7 +83,13 @@ async def outlive(tasks: Collection["asyncio.Task[None]"]) -> None:
         raise RuntimeError(f"{', '.join(task.get_name() for task in ended)} ended")
 
 
+def put_off_collecting() -> None:
+    """Collect nothing until memory is settled: what a start makes lives long, nearly all of it."""
+    gc.disable()
+
+
 def settle_memory() -> None:
     """Let the collector pass over what was made so far: it lives long. What does not, goes first."""
     gc.collect()
     gc.freeze()
+    gc.enable()

@@ -44,6 +44,10 @@ class Query:
     """Not before this `ts`: a lower bound, inclusive."""
     until_ms: int | None = None
     """Before this `ts`: an upper bound, exclusive, so that neighbouring ranges share no entry."""
+    slot_since_ms: int | None = None
+    """Not before this slot; of lines that stand for a stretch, its last one."""
+    slot_until_ms: int | None = None
+    """Before this slot; of a stretch, its first one."""
     status: Status | None = None
     reason: Reason | None = None
     kind: Kind | None = None
@@ -170,8 +174,10 @@ class _Reading:
 
     def _bounds(self, file: _File) -> tuple[int, int]:
         low, high = 0, file.size
-        if self._query.since_ms is not None:
-            low = backwards.first_at(file.fd, file.size, self._query.since_ms) or 0
+        # No line is written before its slot.
+        since_ms = max(self._query.since_ms or 0, self._query.slot_since_ms or 0)
+        if since_ms > 0:
+            low = backwards.first_at(file.fd, file.size, since_ms) or 0
         if self._query.until_ms is not None:
             until = backwards.first_at(file.fd, file.size, self._query.until_ms)
             high = file.size if until is None else until
@@ -209,6 +215,7 @@ class _Reading:
             and query.kind in (None, entry.kind)
             and query.run_id in (None, entry.run_id)
             and _within(entry.ts, query)
+            and _of_slot_within(entry, query)
         )
 
 
@@ -221,7 +228,10 @@ def _needles(query: Query) -> list[bytes]:
         ("kind", query.kind),
         ("status", query.status),
     )
-    return [f'"{key}":'.encode() + msgspec.json.encode(value) for key, value in wanted if value is not None]
+    given = [(key, value) for key, value in wanted if value is not None]
+    needles = [f'"{key}":'.encode() + msgspec.json.encode(value) for key, value in given]
+    slots = query.slot_since_ms is not None or query.slot_until_ms is not None
+    return [*needles, b'"slot":"'] if slots else needles
 
 
 def _within(ts: str, query: Query) -> bool:
@@ -234,3 +244,16 @@ def _within(ts: str, query: Query) -> bool:
     return (query.since_ms is None or at_ms >= query.since_ms) and (
         query.until_ms is None or at_ms < query.until_ms
     )
+
+
+def _of_slot_within(entry: Entry, query: Query) -> bool:
+    """Whether a slot of the entry may lie within the bounds: of a stretch only its ends are known."""
+    since_ms, until_ms = query.slot_since_ms, query.slot_until_ms
+    if since_ms is None and until_ms is None:
+        return True
+    try:
+        first_ms = to_ms(entry.slot or "")
+        last_ms = to_ms(entry.last_slot) if entry.last_slot else first_ms
+    except (ValueError, OverflowError):
+        return False
+    return (since_ms is None or last_ms >= since_ms) and (until_ms is None or first_ms < until_ms)

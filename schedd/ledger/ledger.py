@@ -11,7 +11,7 @@ begins a new file.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Self, TypeVar
@@ -57,14 +57,13 @@ class Ledger:
     ) -> None:
         self._ledger_log = ledger_log
         self._fires_log = fires_log
+        self._lose_one = partial(fires_log.lose, 1)
         self._fires_path = fires_path
         self._openings = openings
         self._newest_ts = found.newest_ts
         self._readers = asyncio.Semaphore(READERS)
         self._counting = asyncio.Lock()
         self._tallies = Tallies(fires_path)
-        self.ended: Callable[[Entry], None] = _nobody
-        """Called with the line of each fire that ends, as it will be in the log."""
         self.published: Callable[[Entry], None] = _nobody
         """Called with each line when the ledger has it, and it goes to the fires log."""
         self._bad: dict[str, None] = {}
@@ -148,8 +147,6 @@ class Ledger:
         future = self._ledger_log.append(lines, durable=durable)
         for fact in kept:
             self.state.apply(fact)
-            if isinstance(fact, Ended):
-                self.ended(fact.entry)
         return future
 
     async def sync(self) -> bool:
@@ -170,8 +167,7 @@ class Ledger:
         read.
         """
         await self._flush()
-        async with self._readers:
-            page = await asyncio.to_thread(history.read, self._fires_path, query)
+        page = await self.reads(lambda: history.read(self._fires_path, query))
         if len(self._bad) < MAX_BAD_NAMES:
             self._bad.update(dict.fromkeys(page.bad))
         return page
@@ -182,17 +178,21 @@ class Ledger:
         Raises OSError when the disk can't be read.
         """
         await self._flush()
-        async with self._counting, self._readers:
-            return await asyncio.to_thread(self._tallies.count, wanted)
+        async with self._counting:
+            return await self.reads(lambda: self._tallies.count(wanted))
 
-    async def newest(self, take: Callable[[Iterable[Brief]], T]) -> T:
-        """Hand the newest fires, the last one first, to a function that takes them in a thread.
+    async def newest(self) -> Iterator[Brief]:
+        """Return the newest fires, the last one first; those that were written before are among them.
 
-        Raises OSError when the disk can't be read.
+        Walking them blocks, and raises OSError when the disk can't be read: give `reads` a few at a time.
         """
         await self._flush()
+        return newest.read(self._fires_path)
+
+    async def reads(self, work: Callable[[], T]) -> T:
+        """Do what blocks on the files in a thread, when it is its turn."""
         async with self._readers:
-            return await asyncio.to_thread(lambda: take(newest.read(self._fires_path)))
+            return await asyncio.to_thread(work)
 
     async def chronicle(self, since_ms: int, until_ms: int, *, script: str | None = None) -> Chronicle:
         """Return what was in force or happened in [since, until), of one script or of all.
@@ -201,8 +201,7 @@ class Ledger:
         """
         await self._ledger_log.flush()
         path = os.path.join(os.path.dirname(self._fires_path), LEDGER_NAME)
-        async with self._readers:
-            found = await asyncio.to_thread(chronicle.read, path, since_ms, until_ms, script=script)
+        found = await self.reads(lambda: chronicle.read(path, since_ms, until_ms, script=script))
         opened = self.state.stretches.values()
         return replace(found, stretches=tuple(s for s in opened if script in (None, s.path)))
 
@@ -291,7 +290,7 @@ class Ledger:
             facts_.encode(ended),
             line.expendable,
             written=partial(self._publish, line, ended.entry, turn=turn),
-            given_up=partial(self._fires_log.lose, 1),
+            given_up=self._lose_one,
         )
 
     def _line_of(self, entry: Entry) -> Line:

@@ -154,7 +154,7 @@ class NdjsonFile:
         if self._bytes >= self._limit() and self._loop.time() >= self._turn_not_before_s:
             self.turn()
         self._backlog.add(lines)
-        self._bytes += sum(len(line.data) for line in lines)
+        self._bytes += sum([len(line.data) for line in lines])
         self._shed()
         self._wake.set()
 
@@ -172,7 +172,8 @@ class NdjsonFile:
 
     async def flush(self) -> bool:
         """Wait until all that was appended is written; False when it is not in time."""
-        return await self.append(())
+        idle = not (self._backlog or self._busy_since_s is not None or self.failing or self._closing)
+        return idle or await self.append(())
 
     async def sync(self) -> bool:
         """Wait until all that was appended is on the disk; False when it is not in time."""

@@ -78,6 +78,16 @@ class State:
     def apply(self, fact: AnyFact) -> None:
         """Take one more fact in. Never raises, whatever a file may hold."""
         match fact:
+            # The cases are tried one after the other: those that come most are first.
+            case Claimed():
+                self.held.pop(fact.run_id, None)
+                self.claimed[fact.run_id] = fact
+                self._decided(fact.kind, fact.path, fact.slot)
+                self._keep(fact.key, fact.at, fact.run_id, fact.path)
+            case Ended():
+                self._end(fact.entry)
+                if fact.key is not None:
+                    self._keep(fact.key, _ms(fact.entry.ts), fact.entry.run_id, fact.entry.script_path)
             case Up():
                 self.boot_id = fact.boot_id
             case Registered():
@@ -85,11 +95,6 @@ class State:
             case Unregistered():
                 self.registered.pop(fact.path, None)
                 self._forget()
-            case Claimed():
-                self.held.pop(fact.run_id, None)
-                self.claimed[fact.run_id] = fact
-                self._decided(fact.kind, fact.path, fact.slot)
-                self._keep(fact.key, fact.at, fact.run_id, fact.path)
             case Held():
                 self.held[fact.run_id] = fact
                 self._decided(fact.kind, fact.path, fact.slot)
@@ -105,9 +110,6 @@ class State:
                 self.lagging[fact.path] = fact
             case KeptUp():
                 self.lagging.pop(fact.path, None)
-            case Ended():
-                self._end(fact.entry)
-                self._keep(fact.key, _ms(fact.entry.ts), fact.entry.run_id, fact.entry.script_path)
             case Watermark():
                 if self.watermark is not None and fact.slot < self.watermark:
                     self.spent = max(self.spent, self.watermark)

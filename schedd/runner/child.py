@@ -37,6 +37,8 @@ class Exit:
     """Peak memory; None when it is not known."""
     lost: str | None = None
     """Nobody can say how it ended, and this is why: a sentence."""
+    late_s: float = 0.0
+    """So long ago it was noticed."""
 
     @property
     def looks_killed(self) -> bool:

@@ -9,17 +9,15 @@ may (`host.capabilities`), which no program gets from it.
 import asyncio
 import logging
 import sys
-from collections import deque
 
 from schedd.host import capabilities, journald
 from schedd.runner.child import Answer, Way
 from schedd.runner.command import CannotStartError
+from schedd.runner.deaths import Deaths
 from schedd.runner.languages.python import LAUNCHER
 from schedd.runner.nursery import Nursery
 from schedd.runner.nursery_messages import Why
 from schedd.runner.order import Order
-
-MOST_DEATHS, DEATHS_WITHIN_S = 3, 60.0
 
 PATIENCE_S = 2.0
 
@@ -33,7 +31,7 @@ class Launcher:
         self._loop = loop
         self._cold = cold
         self._nursery: Nursery | None = None
-        self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
+        self._deaths = Deaths()
         self._gone = asyncio.Event()
 
     def start(self, order: Order, answer: Answer) -> None:
@@ -71,8 +69,7 @@ class Launcher:
     def _declined(self, nursery: Nursery, order: Order, answer: Answer, why: Why) -> None:
         """Its end was told before."""
         assert why is Why.OVER, why
-        often = len(self._deaths) == MOST_DEATHS and self._deaths[0] > self._loop.time() - DEATHS_WITHIN_S
-        if often or not nursery.ready:
+        if self._deaths.are_many(self._loop.time()) or not nursery.ready:
             answer.failed(CannotStartError(f"cannot start {order.argv[0]}: {nursery.name} {nursery.ended}"))
         else:
             self.start(order, answer)
@@ -82,7 +79,7 @@ class Launcher:
             self._nursery = None
         self._gone.set()
         if not nursery.retired:
-            self._deaths.append(self._loop.time())
+            self._deaths.note(self._loop.time())
             _log.warning(
                 "%s %s; the next script that needs it starts it again",
                 nursery.name,

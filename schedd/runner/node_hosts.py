@@ -16,13 +16,13 @@ load (two hosts serve what comes one at a time; a thousand at once are bound by 
 import asyncio
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from schedd.host import journald
 from schedd.runner.child import Answer, Way
 from schedd.runner.command import CannotStartError
+from schedd.runner.deaths import Deaths
 from schedd.runner.environment import RUN_ID_PLACE
 from schedd.runner.node_host import NodeHost
 from schedd.runner.order import Order, Warm
@@ -36,10 +36,6 @@ REFILL_AFTER_S = 0.05
 
 IDLE_S = 900.0
 """A host that waits takes some 10 MB of its own, and 50 ms to be there again."""
-
-MOST_DEATHS, DEATHS_WITHIN_S = 3, 60.0
-COLD_S = 600.0
-"""How long nobody waits for a Node.js whose hosts die; a reload tries it at once."""
 
 READY_WITHIN_S = 10.0
 """A host that a script waits for, and that is not ready by then, is given up."""
@@ -65,8 +61,7 @@ class _Stock:
     """When a script last had use for one of them, by the loop's time."""
     hosts: list[NodeHost] = field(default_factory=list)
     """Also those that are not ready yet."""
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_DEATHS))
-    cold_until_s: float = 0.0
+    deaths: Deaths = field(default_factory=Deaths)
 
 
 class NodeHosts:
@@ -103,8 +98,7 @@ class NodeHosts:
         anew = (cache, environment) != (self._cache, self._environment)
         self._spares, self._cache, self._environment = spares, cache, dict(environment)
         for stock in self._stocks.values():
-            stock.deaths.clear()
-            stock.cold_until_s = 0.0
+            stock.deaths.forgive()
             for host in stock.hosts[0 if anew else spares :]:
                 host.dismiss()
         if anew or not spares:
@@ -121,7 +115,7 @@ class NodeHosts:
             self._otherwise(order, answer)
             return
         stock = self._stock_of(warm.interpreter, stamp)
-        if self._loop.time() < stock.cold_until_s:
+        if stock.deaths.are_too_many(self._loop.time()):
             self._otherwise(order, answer)
         # A cgroup belongs to one run, and ends with all that is in it.
         elif warm.reused and order.cgroup_fd is None:
@@ -247,12 +241,8 @@ class NodeHosts:
     def _mourn(self, host: NodeHost, stock: _Stock) -> None:
         """A host has died while it waited."""
         now_s = self._loop.time()
-        stock.deaths.append(now_s)
-        if len(stock.deaths) == MOST_DEATHS and stock.deaths[0] > now_s - DEATHS_WITHIN_S:
-            stock.cold_until_s = now_s + COLD_S
-            consequence = f"its scripts are started cold for {COLD_S / 60:g} minutes, or until a reload"
-        else:
-            consequence = "it is started again"
+        consequence = stock.deaths.note(now_s)
+        if not stock.deaths.are_too_many(now_s):
             self._refill_soon()
         _log.warning(
             "a host of %s, waiting for a script, %s; %s",
@@ -274,7 +264,7 @@ class NodeHosts:
         self._refilling = None
         now_s = self._loop.time()
         for interpreter, stock in self._stocks.items():
-            in_use = stock.used_s > now_s - IDLE_S and now_s >= stock.cold_until_s
+            in_use = stock.used_s > now_s - IDLE_S and not stock.deaths.are_too_many(now_s)
             if not in_use or len(stock.hosts) >= self._spares:
                 continue
             try:

@@ -12,12 +12,12 @@ reload for the rest. It serves what it runs to the end. One that nobody used for
 import asyncio
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from schedd.host import journald
 from schedd.runner.child import Answer, Way
+from schedd.runner.deaths import Deaths
 from schedd.runner.languages.python import LAUNCHER
 from schedd.runner.nursery import Nursery
 from schedd.runner.nursery_messages import Why
@@ -31,10 +31,6 @@ ROOM = ("",) * 128
 
 MOST = 32
 """So many interpreters, each for each user, are kept; the one that was not used for longest goes first."""
-
-MOST_DEATHS, DEATHS_WITHIN_S = 3, 60.0
-COLD_S = 600.0
-"""How long a nursery that dies is not tried again; a reload tries it at once."""
 
 PATIENCE_S = 2.0
 """At a stop: what a nursery without forks has to end by itself."""
@@ -58,8 +54,7 @@ class _Place:
     nursery: Nursery | None = None
     stamp: Stamp | None = None
     """Of the interpreter that the nursery was started from."""
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_DEATHS))
-    cold_until_s: float = 0.0
+    deaths: Deaths = field(default_factory=Deaths)
 
 
 class Nurseries:
@@ -97,7 +92,7 @@ class Nurseries:
                 place.nursery.look()
         self._places = {key: place for key, place in self._places.items() if place.nursery is not None}
         for place in self._places.values():
-            place.deaths.clear()
+            place.deaths.forgive()
 
     def start(self, order: Order, answer: Answer) -> None:
         """Start a script that can be run warm."""
@@ -135,7 +130,7 @@ class Nurseries:
         if not alike(order.environment, self._environment_of(order.identity)):
             return None
         place = self._places.setdefault((warm.interpreter, order.identity), _Place(warm.interpreter))
-        if self._loop.time() < place.cold_until_s:
+        if place.deaths.are_too_many(self._loop.time()):
             return None
         stamp = _stamp_of(warm.interpreter)
         if place.nursery is not None and place.stamp != stamp:
@@ -196,14 +191,7 @@ class Nurseries:
             self._none_left.set()
         if nursery.retired:
             return
-        now_s = self._loop.time()
-        place.deaths.append(now_s)
-        often = len(place.deaths) == MOST_DEATHS and place.deaths[0] > now_s - DEATHS_WITHIN_S
-        if often or not nursery.ready:
-            place.cold_until_s = now_s + COLD_S
-            consequence = f"its scripts are started cold for {COLD_S / 60:g} minutes, or until a reload"
-        else:
-            consequence = "it is started again"
+        consequence = place.deaths.note(self._loop.time(), hopeless=not nursery.ready)
         about = journald.about(journald.Event.DEGRADED)
         _log.warning("%s %s; %s", nursery.name, nursery.ended, consequence, extra=about)
 

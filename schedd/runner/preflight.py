@@ -19,14 +19,15 @@ from schedd.runner.command import CannotStartError, Tools
 from schedd.runner.languages.choice import Interpreter, Languages
 from schedd.runner.readers import Reader, reader_of
 from schedd.runner.requires import Requirements
-from schedd.schedule import Fault, Inspection, Schedule
+from schedd.schedule import Fault, Inspection, Schedule, opening
 
 BATCH_FILES = 1000
 SMALL_BATCH_FILES = 25
 """Fewer are not worth another child."""
 MOST_AT_ONCE = 8
 HEAD_BYTES = 4096
-"""Enough for the first line, which is all that says who runs a script."""
+"""Enough to tell who runs a script."""
+_FINE = Answer(Word.FINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class _Known:
     """What was found out about one version of a script."""
 
     schedule: Schedule
-    head: bytes
+    opening: bytes
     reader: Reader | None = None
     answer: Answer | None = None
     """What the reader said; None = nobody was asked yet."""
@@ -112,7 +113,7 @@ class Preflight:
         if known.reader != reader:
             known = replace(known, reader=reader, answer=None)
         if self._trusted.pop(script, None) == schedule.sha256:
-            known = replace(known, answer=Answer(Word.FINE))
+            known = replace(known, answer=_FINE)
         look.known[script] = known
         if known.answer is not None:
             _note(look, script, reader, known.answer)
@@ -124,20 +125,19 @@ class Preflight:
         known = self._known.get(schedule.script)
         if known is not None and known.schedule is schedule:
             return known
-        head = _head(schedule.path)
+        begins = _opening(schedule.path) if schedule.opening is None else schedule.opening
         if known is not None and known.schedule.sha256 == schedule.sha256:
-            return replace(known, schedule=schedule, head=head)
-        return _Known(schedule, head)
+            return replace(known, schedule=schedule, opening=begins)
+        return _Known(schedule, begins)
 
     def _reader(self, look: _Look, known: _Known) -> Reader | None:
         """Return who can read a script. Raises CannotStartError when there is nobody to run it."""
         schedule = known.schedule
-        first = known.head.split(b"\n", 1)[0] if known.head.startswith(b"#!") else b""
         search = dict(schedule.env).get("PATH")
-        key = (schedule.runtime, os.path.splitext(schedule.path)[1], first, search)
+        key = (schedule.runtime, os.path.splitext(schedule.path)[1], known.opening, search)
         found = look.interpreters.get(key)
         if found is None:
-            interpreter = self._languages.interpreter(schedule, known.head)
+            interpreter = self._languages.interpreter(schedule, known.opening)
             found = interpreter, reader_of(interpreter, schedule.path, self._scripts_dir)
             if interpreter.executable is not None:
                 look.interpreters[key] = found
@@ -193,14 +193,14 @@ def _in_words(error: CannotStartError, schedule: Schedule) -> Fault:
     return Fault(text, line, here=True, directive="runtime")
 
 
-def _head(path: str) -> bytes:
-    """Return the first bytes of a file that was a regular one a moment ago; none of one that is gone."""
+def _opening(path: str) -> bytes:
+    """Return how a file begins that was a regular one a moment ago; nothing of one that is gone."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
         return b""
     try:
-        return os.read(fd, HEAD_BYTES)
+        return opening(os.read(fd, HEAD_BYTES))
     except OSError:
         return b""
     finally:

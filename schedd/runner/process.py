@@ -20,10 +20,16 @@ import os
 import resource
 import signal
 import subprocess
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from schedd.runner.child import Answer, Child, Exit, signal_name
 from schedd.runner.command import CannotStartError
 from schedd.runner.order import Order
+
+ENDS_SPAN_S = 0.001
+"""No end is seen to later in a turn of the loop: while many start, they go first (`turns`)."""
 
 RSS_SLACK_KB = 1024
 """The kernel counts pages in batches for each processor, so two readings of the same size differ a little."""
@@ -36,8 +42,8 @@ class Process(Child):
         super().__init__(pid=pid, output_fd=output_fd)
         self.pidfd = pidfd
 
-    def reap(self) -> Exit:
-        """Collect the child, whose pidfd has become readable."""
+    def reap(self, *, late_s: float) -> Exit:
+        """Collect the child, whose pidfd became readable so long ago."""
         _, status, usage = os.wait4(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         return Exit(
@@ -45,6 +51,7 @@ class Process(Child):
             None if code >= 0 else signal_name(-code),
             round((usage.ru_utime + usage.ru_stime) * 1000),
             _peak(usage.ru_maxrss),
+            late_s=late_s,
         )
 
     def close(self) -> None:
@@ -63,6 +70,10 @@ class Cold:
         self._soft_nofile = soft_nofile
         self.children: set[int] = set()
         """Those that were not waited for yet."""
+        self.together: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Within it some ends are told, of processes that had all ended before."""
+        self._over: deque[tuple[Process, Answer, float]] = deque()
+        """Those that have ended, and when that was noticed."""
 
     def start(self, order: Order, answer: Answer) -> None:
         """Start it at once; the event loop is held until it has called exec."""
@@ -77,9 +88,21 @@ class Cold:
 
     def _exited(self, child: Process, answer: Answer) -> None:
         self._loop.remove_reader(child.pidfd)
-        how = child.reap()
-        self.children.discard(child.pid)
-        answer.exited(how)
+        if not self._over:
+            self._loop.call_soon(self._see_off)
+        self._over.append((child, answer, self._loop.time()))
+
+    def _see_off(self) -> None:
+        """Tell of those that have ended."""
+        until_s = self._loop.time() + ENDS_SPAN_S
+        with self.together():
+            while self._over and self._loop.time() < until_s:
+                child, answer, noticed_s = self._over.popleft()
+                how = child.reap(late_s=self._loop.time() - noticed_s)
+                self.children.discard(child.pid)
+                answer.exited(how)
+        if self._over:
+            self._loop.call_soon(self._see_off)
 
 
 def raise_descriptor_limit() -> int:

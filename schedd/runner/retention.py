@@ -96,27 +96,19 @@ class _Removed:
 
 def _files(directory: str, keep: Collection[RunId], *, until_ms: int) -> Iterator[_File]:
     """Yield the files of runs that were made until this instant, in any order."""
-    try:
-        listing = os.scandir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        _unread(directory, error)
-        return
-    with listing:
-        for entry in listing:
-            match = _OURS.fullmatch(entry.name)
-            if match is None:
-                continue
-            run_id = RunId(match[1])
-            if run_id in keep or store.made_ms(run_id) > until_ms:
-                continue
-            try:
-                size_bytes = entry.stat(follow_symlinks=False).st_size
-            except OSError:
-                # Gone meanwhile, or not to be had: the removing would say why.
-                continue
-            yield _File(run_id, entry.path, size_bytes)
+    for entry in _entries(directory):
+        match = _OURS.fullmatch(entry.name)
+        if match is None:
+            continue
+        run_id = RunId(match[1])
+        if run_id in keep or store.made_ms(run_id) > until_ms:
+            continue
+        try:
+            size_bytes = entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            # Gone meanwhile, or not to be had: the removing would say why.
+            continue
+        yield _File(run_id, entry.path, size_bytes)
 
 
 def _oldest_first(files: Iterator[_File]) -> Iterator[_File]:
@@ -145,15 +137,18 @@ def _days(root: str) -> list[str]:
 
 
 def _names(directory: str) -> list[str]:
+    return sorted(entry.name for entry in _entries(directory))
+
+
+def _entries(directory: str) -> "Iterator[os.DirEntry[str]]":
+    """Yield what is in a directory; nothing of one that is not there or, which is said, cannot be read.
+
+    A disk that cannot be read must not cost more than the room that old outputs take.
+    """
     try:
-        return sorted(os.listdir(directory))
+        with os.scandir(directory) as listing:
+            yield from listing
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return
     except OSError as error:
-        _unread(directory, error)
-        return []
-
-
-def _unread(directory: str, error: OSError) -> None:
-    """Say it and go on: a disk that cannot be read must not cost more than the room that old outputs take."""
-    _log.warning("cannot look for old outputs in %s: %s", directory, error.strerror)
+        _log.warning("cannot look for old outputs in %s: %s", directory, error.strerror)

@@ -1,7 +1,7 @@
 """Runs scripts: one process each, and exactly one report for each launch, whatever happens.
 
-Launches queue up and are started one for each turn of the event loop, so that a thousand due in one second
-hold nobody up for longer than one spawn. A run's life is a chain of callbacks: `_begin`, `_spawn`, then
+Launches queue up and are started a few for each turn of the event loop (`turns`), so that a thousand due in
+one second hold nobody up. A run's life is a chain of callbacks: `_begin`, `_spawn`, then
 `_readable` and `_exited` by its descriptors, `_finish` when nothing of its group is left, `_concluded`,
 `_report`. Files are read and written in threads of the runner's own.
 
@@ -20,7 +20,6 @@ from functools import partial
 from schedd.fire import REASONS, Ended, Outcome, Reason, RunId, Status
 from schedd.host.clock import Clock
 from schedd.host.journald import Journal
-from schedd.host.threads import Threads
 from schedd.runner import expect, leftovers, plan, process, store
 from schedd.runner.child import Answer, Child, Exit, Failure
 from schedd.runner.command import TRANSIENT, CannotStartError
@@ -32,6 +31,8 @@ from schedd.runner.lines import Item
 from schedd.runner.order import Order
 from schedd.runner.output import OutputPolicy
 from schedd.runner.plan import Plan, UnreadableError
+from schedd.runner.plans import Found as FoundPlan
+from schedd.runner.plans import Plans
 from schedd.runner.redaction import Redaction
 from schedd.runner.requires import UnmetError
 from schedd.runner.result import NOTHING, Found
@@ -43,7 +44,6 @@ from schedd.runner.turns import Turns
 UNKILLABLE_S = 5.0
 """A process that KILL has not ended after this (it waits for a dead disk) is not waited for at a stop."""
 
-MOST_PLANS = 65_536
 REFUSALS = {UnreadableError: Reason.UNREADABLE, UnmetError: Reason.PREFLIGHT}
 
 _log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self.flusher = Flusher(self._loop)
         self._leftovers = leftovers.Leftovers(self._loop, clock)
-        self._looking = Threads(1, "runner-plan")
+        self._plans = Plans(self._loop, clock)
         self._expectations = expect.Expectations(self._loop)
         self._runs: dict[RunId, Run] = {}
         self._turns = Turns(self._loop, clock, self._begin)
@@ -95,7 +95,7 @@ class Runner:
         self._output = output
         self._redaction = Redaction(output.redact, output.redact_patterns)
         self._starts.adopt(means)
-        self._plans: dict[str, Plan] = {}
+        self._plans.adopt(self._starts.languages)
 
     def start(self, launch: Launch) -> None:
         """Run this, as soon as its turn comes; `report` will tell."""
@@ -178,7 +178,7 @@ class Runner:
                 self._abandon(run)
         self._turns.close()
         self.flusher.close()
-        self._looking.shutdown()
+        self._plans.close()
         self._expectations.close()
         self.journaling.close()
         await self._starts.close()
@@ -192,18 +192,13 @@ class Runner:
             return
         if run.plan is None:
             try:
-                stamp = plan.stamp_of(os.stat(schedule.path))
+                run.plan = self._plans.known(schedule)
             except OSError as error:
                 self._refuse(run, plan.unreadable(schedule, error))
                 return
-            known = self._plans.get(schedule.path)
-            if known is None or known.stamp != stamp:
-                looked = self._loop.run_in_executor(
-                    self._looking, plan.make, schedule, self._starts.languages
-                )
-                looked.add_done_callback(partial(self._looked, run, self._plans))
-                return
-            run.plan = known
+        if run.plan is None:
+            self._plans.find(schedule, partial(self._looked, run))
+            return
         if not run.housed:
             run.housed = True
             if missing := self._starts.house(run, run.plan.identity):
@@ -219,22 +214,17 @@ class Runner:
         elif not run.over:
             self._refuse(run, UnmetError(lacking))
 
-    def _looked(self, run: Run, plans: dict[str, Plan], looked: "asyncio.Future[Plan]") -> None:
-        """Remember the plan among those that were made with the same settings, and go on."""
-        try:
-            run.plan = looked.result()
-        except (UnreadableError, CannotStartError) as error:
-            if not run.over:
-                self._refuse(run, error)
+    def _looked(self, run: Run, found: FoundPlan) -> None:
+        """Go on with a run whose file was looked at."""
+        if run.over:
             return
-        except OSError as error:
-            if not run.over:
-                self._no_room(run, error, run.launch.schedule.path)
-            return
-        if len(plans) >= MOST_PLANS:
-            del plans[next(iter(plans))]
-        plans[run.launch.schedule.path] = run.plan
-        self._turns.go_on(run)
+        if isinstance(found, Plan):
+            run.plan = found
+            self._turns.go_on(run)
+        elif isinstance(found, OSError):
+            self._no_room(run, found, run.launch.schedule.path)
+        else:
+            self._refuse(run, found)
 
     def _spawn(self, run: Run, how: Plan) -> None:
         run.started_ms, run.started_s = self._clock.now_ms(), self._clock.monotonic()
@@ -264,7 +254,7 @@ class Runner:
             self._no_room(run, error, what)
         else:
             # An interpreter may have moved since the plan was made.
-            self._plans.pop(run.launch.schedule.path, None)
+            self._plans.forget(run.launch.schedule.path)
             cwd = "" if order is None else order.cwd
             self._refuse(run, CannotStartError(process.explain(error, what, cwd)))
 
@@ -321,8 +311,8 @@ class Runner:
             return  # it was given up before
         run.exit = how
         run.out_of_memory = run.exit.looks_killed and tree.ran_out_of_memory()
-        run.ended_ms = self._clock.now_ms()
-        run.duration_ms = round((self._clock.monotonic() - run.started_s) * 1000)
+        run.ended_ms = self._clock.now_ms() - round(how.late_s * 1000)
+        run.duration_ms = round((self._clock.monotonic() - how.late_s - run.started_s) * 1000)
         if run.cause is None:
             run.set_timer(None)
         patience_s = leftovers.PATIENCE_S if run.cause is None else self._grace_s

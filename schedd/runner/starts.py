@@ -55,6 +55,7 @@ class Starts:
         self._cold = process.Cold(loop, stdin_fd=self._null_fd, soft_nofile=soft_nofile)
         self._launcher = Launcher(loop, cold=self._cold)
         self.trees = Trees(loop, ours=self._cold.children, keeping=keeping)
+        self._cold.together = self.trees.at_one_look
         self._nurseries = Nurseries(
             loop,
             way_as=lambda identity: self._cold if identity is None else self._launcher,

@@ -23,8 +23,8 @@ import os
 import signal
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from schedd.fire import RunId
@@ -42,6 +42,9 @@ LOOK_S = 0.05
 
 MOST_A_LOOK = 64
 """New ones that are asked in one turn of the loop, at 50 µs each."""
+
+OOM_KILLS_S = 0.05
+"""For so long a count of kills is good enough for who starts: it takes 20 µs to read."""
 
 MOST_OVER = 4096
 """Runs that are remembered after their end. What turns up of one is killed at once."""
@@ -72,7 +75,7 @@ class Tree:
         """It has ended by itself, and what is left of it stays."""
         self._trees = trees
         self._entrance_is_open = group is not None
-        self._oom_kills = memory.oom_kills()
+        self._oom_kills = trees.oom_kills()
 
     @property
     def entrance_fd(self) -> int | None:
@@ -195,6 +198,10 @@ class Trees:
         """The same of runs that are over, and of which something was missed."""
         self._knows_strays = os.getpid() != 1
         self._soon: asyncio.TimerHandle | None = None
+        self._looked = False
+        """Within `at_one_look`: that look was made."""
+        self._at_one_look = False
+        self._oom_kills, self._oom_kills_s = 0, -OOM_KILLS_S
         processes.take_orphans()
         self._listens = threading.current_thread() is threading.main_thread()
         if self._listens:
@@ -213,8 +220,30 @@ class Trees:
         self._trees[run_id] = tree
         return tree
 
+    @contextmanager
+    def at_one_look(self) -> Iterator[None]:
+        """Look once for all that is asked within: about processes that had ended before.
+
+        A look costs by the number of all children, and a thousand may end at the same time.
+        """
+        self._at_one_look, self._looked = True, False
+        try:
+            yield
+        finally:
+            self._at_one_look = self._looked = False
+
+    def oom_kills(self) -> int:
+        """Return how often the kernel had killed for want of memory, at most a moment ago."""
+        now_s = self._loop.time()
+        if now_s - self._oom_kills_s > OOM_KILLS_S:
+            self._oom_kills, self._oom_kills_s = memory.oom_kills(), now_s
+        return self._oom_kills
+
     def look(self) -> None:
         """Wait for adopted children that have ended, and take in new ones."""
+        if self._looked:
+            return
+        self._looked = self._at_one_look
         for pid in [pid for pid in self._adopted if processes.is_reaped(pid)]:
             del self._adopted[pid]
         children = self._children.now()

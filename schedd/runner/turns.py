@@ -1,6 +1,8 @@
-"""Starts, one for each turn of the event loop, in the order in which they were asked for.
+"""Starts, a few for each turn of the event loop, in the order in which they were asked for.
 
-A thousand due in one second hold nobody up for longer than one spawn. When the host has no descriptor or no
+They go on for some milliseconds of a turn, which is more than ends of runs get (`process`): of a thousand
+that are due in one second the last one is to start soon, and the first one that is over can wait for that.
+So a thousand hold nobody up for longer than those milliseconds. When the host has no descriptor or no
 process to spare, all that wait go on waiting, in their order, and are tried again soon.
 """
 
@@ -13,6 +15,9 @@ from collections.abc import Callable
 from schedd.host.clock import Clock
 from schedd.runner.run import Run
 
+SPAN_S = 0.006
+"""No start begins later in a turn of the loop."""
+
 RETRY_S = 0.05
 PATIENCE_S = 10.0
 """How long to wait for descriptors or processes to become free before a start is given up."""
@@ -21,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Turns:
-    """Holds what waits for its start; calls `begin` with one run a turn."""
+    """Holds what waits for its start; calls `begin` with some of them a turn."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, begin: Callable[[Run], None]) -> None:
         self._loop = loop
@@ -77,8 +82,14 @@ class Turns:
 
     def _turn(self) -> None:
         self._turning = None
-        _, run = heapq.heappop(self._queue)
-        if not run.over:
-            self._begin(run)
+        until_s = self._clock.monotonic() + SPAN_S
+        while self._goes_on(until_s):
+            _, run = heapq.heappop(self._queue)
+            if not run.over:
+                self._begin(run)
         if self._queue:
             self._next()
+
+    def _goes_on(self, until_s: float) -> bool:
+        """Whether one more begins in this turn; what cannot be started has set another turn, for all."""
+        return bool(self._queue) and self._turning is None and self._clock.monotonic() < until_s

@@ -39,6 +39,9 @@ _REFUSED = {
     control.Why.UNAVAILABLE: 503,
 }
 
+FRESH = "private, no-cache"
+"""An answer may be kept, and is asked for again with its tag."""
+
 Details = dict[str, str | int | bool | list[str]]
 
 
@@ -127,7 +130,7 @@ def found_tagged(request: web.Request, tag: str, body: Callable[[], bytes]) -> w
     """Write JSON whose tag is known, or 304, for which nobody has to make the body."""
     response = web.Response(status=304) if has(request, tag) else _json(body())
     response.headers[hdrs.ETAG] = f'"{tag}"'
-    response.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
+    response.headers[hdrs.CACHE_CONTROL] = FRESH
     return response
 
 

@@ -64,6 +64,11 @@ class Caller:
         return self.token is None or self.token.sees(script)
 
     @property
+    def audience(self) -> str | None:
+        """The glob of the scripts that they may see; None = all."""
+        return None if self.token is None else self.token.scripts
+
+    @property
     def limited(self) -> bool:
         """Whether there may be scripts that they do not see."""
         return self.token is not None and self.token.scripts is not None
@@ -84,6 +89,10 @@ class Access:
     def allow(self, uids: Iterable[int]) -> None:
         """Replace the uids that may use the Unix socket, besides root and the daemon's own."""
         self._uids = _admitted(uids)
+
+    def standing(self) -> "tuple[tuple[Token, ...], frozenset[int]]":
+        """Return all that a verdict depends on, besides the request. Raises StateError."""
+        return self._tokens.current(), self._uids
 
     def caller(self, request: web.Request, *, now_s: float, basic: bool = False) -> Caller:
         """Return who asks; with `basic`, the token may also come as the password of Basic.

@@ -133,8 +133,8 @@ class Control(Protocol):
     def now_ms(self) -> int:
         """Return the daemon's wall clock, in milliseconds since the epoch."""
 
-    def schedules(self) -> Sequence[ScheduleView]:
-        """Return all registered schedules, ordered by script."""
+    def revision(self) -> int:
+        """Return a number that grows before anything changes of what the next three and `pauses` tell."""
 
     def schedule(self, script: str) -> ScheduleView | None:
         """Return one registered schedule; None if nothing of this path is registered."""
@@ -142,11 +142,11 @@ class Control(Protocol):
     def schedules_of(self, scripts: Collection[str]) -> Sequence[Schedule]:
         """Return what is registered of these scripts (none = all), without looking at how it stands."""
 
-    def failures(self) -> Sequence[Failure]:
-        """Return the scripts that were refused when the directory was last read."""
-
     def last_outcome(self, script: str) -> LastOutcome | None:
         """Return the newest outcome of a script, if it has one."""
+
+    def failures(self) -> Sequence[Failure]:
+        """Return the scripts that were refused when the directory was last read."""
 
     def metrics_now(self) -> Now:
         """Return the numbers of this moment, for Prometheus."""

@@ -146,6 +146,11 @@ class Feed:
             if schedule.lock is not None:
                 self._sharers.setdefault(schedule.lock.name, []).append(script)
 
+    def edited(self, schedules: Mapping[str, Schedule]) -> None:
+        """These are registered now as well, by these headers; none of them names a lock."""
+        self._touch(*(script for script, now in schedules.items() if _changed(self._known.get(script), now)))
+        self._known.update(schedules)
+
     # What it has become.
 
     def begin_to_watch(self) -> None:

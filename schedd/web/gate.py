@@ -9,6 +9,7 @@ What nobody expected is not caught here: see `server`.
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -58,7 +59,7 @@ async def dress(request: web.Request, response: web.StreamResponse) -> None:
     """Put on the headers that every answer has, and those for a page of an allowed origin."""
     # The dashboard has a Content-Security-Policy of its own.
     response.headers.update({**SECURITY_HEADERS, **_own_policy(response)})
-    state.of(request).meters.requested(_route(request), response.status)
+    state.of(request).meters.requested(route(request), response.status)
     origins = state.of(request).rules.cors_origins
     if not origins:
         return
@@ -73,7 +74,7 @@ def _own_policy(response: web.StreamResponse) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name == CSP}
 
 
-def _route(request: web.Request) -> str:
+def route(request: web.Request) -> str:
     """Name the route that was asked for; what is none of ours is one, or strangers could make series."""
     resource = request.match_info.route.resource
     return "unknown" if resource is None else resource.canonical
@@ -124,6 +125,7 @@ def _is_own(origin: str, request: web.Request) -> bool:
     return bool(netloc) and netloc.lower() == request.headers.get(hdrs.HOST, "").lower()
 
 
+@lru_cache(maxsize=64)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.strip("[]"))

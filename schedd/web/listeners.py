@@ -1,8 +1,8 @@
 """Who listens to what happens: all are sent the same bytes, and nobody is waited for.
 
-One task sends, for all: what comes in a tenth of a second is joined once for each set of scripts that may be
-seen, and given to the transports as it is. What a listener has not read is bounded, by itself and for all
-together; who is slower than that is cut, and comes back to where it was.
+One task sends, for all: what comes in some hundredths of a second is joined once for each set of scripts
+that may be seen, and given to the transports as it is. What a listener has not read is bounded, by itself and
+for all together; who is slower than that is cut, and comes back to where it was.
 
 Rejected: aiohttp's own way, a task for each listener that writes and waits (each piece would wake a thousand
 of them), and leaving out what somebody is too slow for (a page that believes it knows everything shows what
@@ -18,7 +18,7 @@ from schedd.web.auth import Caller
 from schedd.web.feed import Feed
 
 MAX_LISTENERS = 1_000
-GATHER_S = 0.08
+GATHER_S = 0.03
 """How long what comes is gathered before it is sent."""
 PIECE_BYTES = 256 * 1024
 MAX_LEFT_BYTES = 1024 * 1024
@@ -26,8 +26,8 @@ MAX_LEFT_BYTES = 1024 * 1024
 MAX_ALL_LEFT_BYTES = 64 * 1024 * 1024
 PING_S = 15.0
 """Proxies cut what is silent; and by then it is looked whether a token is still good."""
-AT_ONCE = 50
-"""Listeners between two breaths of the loop."""
+AT_ONCE = 200
+"""Listeners between two breaths of the loop: some milliseconds, and not so many turns of a busy loop."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +49,7 @@ class Listener:
     @property
     def audience(self) -> str | None:
         """The glob of the scripts that it may see."""
-        return None if self.caller.token is None else self.caller.token.scripts
+        return self.caller.audience
 
     def end(self) -> None:
         """Let it go."""

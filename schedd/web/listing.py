@@ -1,13 +1,16 @@
 """The list of schedules, encoded: one fragment for each script, made again only when something of it changed.
 
 With 10,000 scripts a list made anew holds the event loop for a fifth of a second, and held it is late for
-slots. Most scripts did not change between two polls, so their JSON is kept; between batches the loop may
-run what is due.
+slots. Most scripts did not change between two polls, so their JSON is kept; every few milliseconds the loop
+may run what is due. So each script is as it stood at a moment of its own, no earlier than the request.
+
+Between two things that happen to the daemon nothing is made at all: its revision says so, and the list is
+given out as it is. Who asks while it is made waits for it, and is content with it if it was begun later.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,6 +26,8 @@ from schedd.timetable.instant import Slot
 from schedd.timetable.observance import Observance
 from schedd.timetable.timetable import Timetable
 from schedd.web import answers, in_force
+from schedd.web.auth import Caller
+from schedd.web.control import Control
 from schedd.web.types import (
     CadenceItem,
     CalendarItem,
@@ -33,10 +38,14 @@ from schedd.web.types import (
     WaiterItem,
 )
 
-BATCH = 50
-"""Scripts between two breaths of the loop."""
+BREATH_S = 0.003
+"""So long is worked between two breaths of the loop."""
 
 MAX_WORDS = 10_000
+MAX_AUDIENCES = 8
+"""So many lists are kept, for tokens that see other scripts."""
+MOST_KEPT_BYTES = 16 * 1024 * 1024
+"""A list that is longer is put together for each who asks."""
 
 REDACTED = "[redacted]"
 """As in outputs."""
@@ -44,19 +53,25 @@ REDACTED = "[redacted]"
 NEXT_SLOTS = 5
 MAX_RESUMPTIONS = 10_000
 
-Last = Callable[[str], LastOutcome | None]
 
-
-@dataclass(frozen=True, slots=True)
 class Encoded:
-    """The body of `GET /list` (`types.ListAnswer`) in parts, and its tag without putting them together."""
+    """The body of `GET /list` (`types.ListAnswer`) and its tag, without the body being put together."""
 
-    tag: str
-    fragments: tuple[bytes, ...]
+    __slots__ = ("_body", "_fragments", "tag")
+
+    def __init__(self, tag: str, fragments: tuple[bytes, ...]) -> None:
+        self.tag = tag
+        self._fragments = fragments
+        self._body: bytes | None = None
 
     def body(self) -> bytes:
-        """Put the parts together: milliseconds for 10,000 scripts, and not for a client that has them."""
-        return b'{"total":%d,"schedules":[%s]}' % (len(self.fragments), b",".join(self.fragments))
+        """Put the parts together, once; it takes milliseconds for 10,000 scripts."""
+        if self._body is not None:
+            return self._body
+        body = b'{"total":%d,"schedules":[%s]}' % (len(self._fragments), b",".join(self._fragments))
+        if len(body) <= MOST_KEPT_BYTES:
+            self._body = body
+        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +91,55 @@ class _Fragment:
 
 
 class Listing:
-    """The fragments of the last list, by script."""
+    """The fragments of the last list, by script, and the lists that were made of them."""
 
     def __init__(self) -> None:
         self._kept: dict[str, _Fragment] = {}
         self._words: dict[Timetable, str] = {}
         self._resumptions: dict[tuple[Timetable, Slot], tuple[Slot, ...]] = {}
+        self._making = asyncio.Lock()
+        self._revision = -1
+        """What is kept is no older than this revision of the daemon."""
+        self._made: dict[str | None, Encoded] = {}
 
-    async def encode(
-        self,
-        views: Sequence[ScheduleView],
-        last: Last,
-        sees: Callable[[str], bool],
-        *,
-        maintenance: Pause | None = None,
-    ) -> Encoded:
-        """Return the list: of these schedules, those that `sees` lets through.
+    def ready(self, control: Control, audience: str | None) -> Encoded | None:
+        """Return the list for the tokens with this glob if there is one, and nothing has happened since."""
+        return self._made.get(audience) if control.revision() == self._revision else None
 
-        `maintenance` is the pause of all, if there is one.
+    async def encode(self, control: Control, caller: Caller) -> Encoded:
+        """Return the list of what the caller may see, no older than this call.
+
+        Raises RefusedError before the first scan.
         """
+        asked = control.revision()
+        async with self._making:
+            if self._revision < asked:
+                await self._make(control)
+            return self._of(caller)
+
+    async def _make(self, control: Control) -> None:
+        revision, maintenance = control.revision(), in_force.of_all(control.pauses())
         kept: dict[str, _Fragment] = {}
-        for index, view in enumerate(views):
-            script = view.schedule.script
-            kept[script] = self._fragment(view, last(script), maintenance)
-            if index % BATCH == BATCH - 1:
+        loop = asyncio.get_running_loop()
+        breath_s = loop.time() + BREATH_S
+        for script in sorted(each.script for each in control.schedules_of(())):
+            view = control.schedule(script)
+            if view is not None:
+                kept[script] = self._fragment(view, control.last_outcome(script), maintenance)
+            if loop.time() >= breath_s:
                 await asyncio.sleep(0)
-        self._kept = kept
-        seen = [fragment for script, fragment in kept.items() if sees(script)]
-        tag = answers.etag(b"".join(fragment.digest for fragment in seen))
-        return Encoded(tag, tuple(fragment.encoded for fragment in seen))
+                breath_s = loop.time() + BREATH_S
+        self._kept, self._made, self._revision = kept, {}, revision
+
+    def _of(self, caller: Caller) -> Encoded:
+        found = self._made.get(caller.audience)
+        if found is None:
+            seen = [fragment for script, fragment in self._kept.items() if caller.sees(script)]
+            tag = answers.etag(b"".join(fragment.digest for fragment in seen))
+            found = Encoded(tag, tuple(fragment.encoded for fragment in seen))
+            if len(self._made) < MAX_AUDIENCES:
+                self._made[caller.audience] = found
+        return found
 
     def made(
         self, view: ScheduleView, last: LastOutcome | None, *, maintenance: Pause | None

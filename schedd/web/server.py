@@ -26,7 +26,7 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 
 from schedd.errors import ConfigError, StateError
-from schedd.web import answers, gate, state
+from schedd.web import answers, gate, shortcut, state
 from schedd.web.answers import AnswerError
 from schedd.web.control import Phase
 
@@ -161,6 +161,7 @@ class _Server(web.Server):
         super().__init__(self._answer, request_factory=plain.request_factory, handler_cancellation=False)
         self._plain = plain.request_handler
         self._here = here
+        self._shortcut = shortcut.Shortcut(here)
         self._options = options
         self._patient = patient
 
@@ -184,6 +185,8 @@ class _Server(web.Server):
 
         aiohttp repeats it in its refusal, and fails at bytes that are no text.
         """
+        if (ready := self._shortcut.answer(request)) is not None:
+            return ready
         if self._patient and request.path not in ANSWERED_AT_ONCE:
             await self._started()
         expected = request.headers.get("Expect", "") if request.version >= HttpVersion11 else ""
@@ -199,7 +202,7 @@ class _Server(web.Server):
             await asyncio.sleep(STARTING_TURN_S)
 
 
-class _Conversation(web.RequestHandler):
+class _Conversation(shortcut.Conversation):
     """One connection. Answers what no handler could, in the form of all errors."""
 
     __slots__ = ("_here", "heard")
@@ -208,6 +211,7 @@ class _Conversation(web.RequestHandler):
         super().__init__(server, **options)
         self._here = here
         self.heard = False
+        self.known = None
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""

@@ -157,6 +157,11 @@ class TokenFile:
                 found = entry
         return found
 
+    def current(self) -> tuple[Token, ...]:
+        """Return all tokens that are good now: the same object as long as the file is. Raises StateError."""
+        self._refresh()
+        return self._tokens
+
     def _refresh(self) -> None:
         """Read the file if it is another than the one that was read last."""
         seen = _Seen.of(self._path)

@@ -152,7 +152,10 @@ def children() -> list[int]:
     """The children of this process, zombies included."""
     found = []
     for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/children", encoding="ascii") as file:
+        with (
+            contextlib.suppress(FileNotFoundError, ProcessLookupError),  # a thread may end meanwhile
+            open(f"/proc/self/task/{task}/children", encoding="ascii") as file,
+        ):
             found += [int(pid) for pid in file.read().split()]
     return found
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from schedd.host.clock import TOGETHER_NS, Clock, SystemClock, TimerFd
+from schedd.host.clock import TOGETHER_NS, Clock, SystemClock
+from schedd.host.timerfd import TimerFd
 from tests.fakes import LoopClock
 from tests.machine.seccomp import deny
 

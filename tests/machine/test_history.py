@@ -30,6 +30,7 @@ TEXTS = (
 
 def entry(number: int, *, at_ms: int, rng: random.Random) -> Entry:
     status = rng.choice([Status.OK, Status.ERROR, Status.TIMEOUT])
+    slots = sorted(at_ms - rng.randrange(0, 60_000, 1000) for _ in range(rng.choice([0, 1, 1, 2])))
     return Entry(
         ts=from_ms(at_ms),
         script_path=rng.choice(SCRIPTS),
@@ -40,6 +41,9 @@ def entry(number: int, *, at_ms: int, rng: random.Random) -> Entry:
         kind=rng.choice(list(Kind)),
         reason=rng.choice([None, Reason.EXIT, Reason.SIGNAL]),
         error=rng.choice(TEXTS) if status is not Status.OK else None,
+        slot=from_ms(slots[0]) if slots else None,
+        last_slot=from_ms(slots[1]) if len(slots) == 2 else None,
+        count=rng.randrange(2, 9) if len(slots) == 2 else None,
     )
 
 
@@ -116,6 +120,18 @@ def wanted(known: Entry, query: Query) -> bool:
         all(asked is None or asked == has for asked, has in pairs)
         and (query.since_ms is None or at_ms >= query.since_ms)
         and (query.until_ms is None or at_ms < query.until_ms)
+        and has_slot_between(known, query.slot_since_ms, query.slot_until_ms)
+    )
+
+
+def has_slot_between(known: Entry, since_ms: int | None, until_ms: int | None) -> bool:
+    if since_ms is until_ms is None:
+        return True
+    if known.slot is None:
+        return False
+    first_ms, last_ms = to_ms(known.slot), to_ms(known.last_slot or known.slot)
+    return not (since_ms is not None and last_ms < since_ms) and not (
+        until_ms is not None and first_ms >= until_ms
     )
 
 
@@ -146,6 +162,8 @@ QUERIES = st.builds(
     script=st.none() | st.sampled_from(SCRIPTS),
     since_ms=st.none() | st.integers(START_MS - 1, START_MS + 2_000_000),
     until_ms=st.none() | st.integers(START_MS - 1, START_MS + 2_000_000),
+    slot_since_ms=st.none() | st.integers(START_MS - 60_000, START_MS + 2_000_000),
+    slot_until_ms=st.none() | st.integers(START_MS - 60_000, START_MS + 2_000_000),
     status=st.none() | st.sampled_from([Status.OK, Status.ERROR]),
     reason=st.none() | st.just(Reason.EXIT),
     kind=st.none() | st.sampled_from(list(Kind)),

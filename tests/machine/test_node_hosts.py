@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from schedd.fire import Reason, Status
-from schedd.runner import node_hosts
+from schedd.runner import deaths
 from schedd.runner.starts import Means
 from schedd.schedule import Mode
 from tests.machine.node_scripts import ERRORS, HABITS, RETURNS
@@ -137,7 +137,7 @@ async def test_a_host_that_dies_while_it_waits_is_replaced(bench: Bench) -> None
 async def test_three_deaths_in_a_minute_mean_cold_starts_and_a_warning(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for _ in range(node_hosts.MOST_DEATHS):
+    for _ in range(deaths.MOST):
         await bench.until(lambda: bench.hosts.waiting() > 0)
         for pid in children():
             os.kill(pid, signal.SIGKILL)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from schedd.fire import REASONS, Reason, Status
-from schedd.runner import environment, leftovers, nurseries, result, store
+from schedd.runner import deaths, environment, leftovers, nurseries, result, store
 from schedd.runner.languages.choice import NODE_SUFFIXES, PYTHON_SUFFIXES
 from schedd.runner.languages.node import OLDEST
 from schedd.runner.languages.program import SHELLS
@@ -51,10 +51,10 @@ def test_the_numbers_are_the_codes() -> None:
 def test_the_limits_of_nurseries_are_the_codes() -> None:
     text = " ".join(section("What runs it").split())
     assert f"more than {WARM_BYTES // 1024} KiB" in text
-    assert (nurseries.COLD_S, nurseries.IDLE_S) == (600, 600)
+    assert (deaths.COLD_S, nurseries.IDLE_S) == (600, 600)
     assert "for ten minutes, or until a reload" in text
     assert "nobody used for ten minutes goes" in text
-    assert (nurseries.MOST_DEATHS, nurseries.DEATHS_WITHIN_S) == (3, 60)
+    assert (deaths.MOST, deaths.WITHIN_S) == (3, 60)
     assert "died three times in a minute" in text
     for name in (*nurseries.AT_START, *nurseries.AT_START_PREFIXES):
         assert f"`{name}`" in text or f"`{name}…`" in text, name

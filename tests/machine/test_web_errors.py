@@ -159,7 +159,7 @@ async def test_what_nobody_expected_is_logged_whole_and_told_in_three_words(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(FakeControl):
-        def schedules(self) -> list[object]:  # type: ignore[override]
+        def schedules_of(self, scripts: object) -> list[object]:  # type: ignore[override]
             raise ZeroDivisionError("secret detail")
 
     async with serving(tmp_path, Broken()) as api:

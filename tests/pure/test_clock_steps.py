@@ -52,3 +52,7 @@ def test_what_was_missed_is_written_before_what_fires() -> None:
     made.reconcile({"a": schedule("a", "@every 1m")}, at(0))
     kinds = [type(action) for action in made.tick(at(600))]
     assert kinds == [Close, Start, Decided]
+
+
+def test_a_slot_is_late_for_a_minute_and_missed_after_that() -> None:
+    assert LATE_S == 60

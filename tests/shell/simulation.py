@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from schedd.daemon.daemon import HEARTBEAT_S, Daemon
@@ -34,6 +34,12 @@ class PaperScanner:
 
     def observance(self, told: str) -> None:
         return None
+
+    def look(self, named: Collection[str]) -> None:
+        return None
+
+    def trust(self, script: str, *, header: str, sha256: str) -> None:
+        pass
 
     def recall(self, script: str, *, header: str, sha256: str) -> Schedule | None:
         return None
@@ -90,6 +96,7 @@ class Simulation:
             prune=lambda _: None,
             refresh=_nothing_to_say,
             pressure=lambda: 0.0,
+            beside=lambda _: {},
             host="here",
             boot_id="the-only-boot",
             version="0",

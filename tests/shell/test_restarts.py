@@ -159,7 +159,7 @@ async def test_a_reload_keeps_runs_and_changes_timetables(in_memory: Path) -> No
 
     async def reload() -> None:
         simulation.scanner.schedules = [schedule(SCRIPT, "*/7 * * * *"), schedule("b.sh", "@every 10m")]
-        report = await simulation.daemon.reload(dry_run=False)
+        report = await simulation.daemon.reloading.reload(dry_run=False)
         assert (report.added, report.changed) == (("b.sh",), (SCRIPT,))
 
     tasks = []
