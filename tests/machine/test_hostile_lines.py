@@ -137,6 +137,7 @@ PRINTED = st.lists(
 @given(chunks=PRINTED)
 @example(chunks=[b"<", b"3", b">x\n"])
 @example(chunks=[b"<3>\n", b"<3><4>x"])
+@example(chunks=[b"<8>\r"])
 def test_a_line_that_a_script_prints_has_the_priority_at_its_beginning_or_that_of_news(
     chunks: list[bytes],
 ) -> None:
@@ -148,10 +149,10 @@ def test_a_line_that_a_script_prints_has_the_priority_at_its_beginning_or_that_o
     while (made := tap.entry()) is not None:
         sent.append(made)
         tap.sent()
-    printed = b"".join(chunks).decode(errors="replace").split("\n")
+    *lines, rest = b"".join(chunks).decode(errors="replace").split("\n")
     wanted = []
-    for line in printed:
-        priority, text = re.fullmatch(r"(?:<([0-7])>)?(.*)", line.removesuffix("\r"), re.DOTALL).groups()  # type: ignore[union-attr]
+    for line in [*(line.removesuffix("\r") for line in lines), rest]:
+        priority, text = re.fullmatch(r"(?:<([0-7])>)?(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
         if text.strip():
             wanted.append((text, priority or "6"))
     assert [(entry["MESSAGE"], entry["PRIORITY"]) for entry in sent if entry] == wanted

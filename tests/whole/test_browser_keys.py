@@ -121,7 +121,7 @@ def test_the_palette_finds_a_script_and_opens_it(dash: Dashboard) -> None:
     expect(page.get_by_role("option").first).to_contain_text("gamma.sh")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("gamma"))
-    expect(page.get_by_role("combobox")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_the_palette_goes_to_each_view(dash: Dashboard) -> None:
