@@ -125,7 +125,7 @@ def history_verb(
 
 def _follow(target: where.Target, params: dict[str, str], *, first: int, as_json: bool) -> NoReturn:
     """Print entries as they come, oldest first, until somebody interrupts."""
-    fresh = (_pages(target, params | {"limit": str(first)}, pages=1))[::-1]
+    fresh = _pages(target, params | {"limit": str(first)}, pages=1)[::-1]
     newest = params.get("since") or from_ms(SystemClock().now_ms())
     seen = {entry["runId"] for entry in fresh}
     while True:

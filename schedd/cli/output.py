@@ -119,7 +119,7 @@ def _find(target: where.Target, name: str) -> str:
 
 
 def _beginning_with(target: where.Target, beginning: str) -> list[str]:
-    flying = (client.ask(target, "GET", "/runs", has="runs"))["runs"]
+    flying = client.ask(target, "GET", "/runs", has="runs")["runs"]
     past = _history(target, {"limit": str(SEARCHED)})
     ids = dict.fromkeys(run["runId"] for run in [*flying, *past])
     return [run_id for run_id in ids if run_id.startswith(beginning)]
@@ -128,7 +128,7 @@ def _beginning_with(target: where.Target, beginning: str) -> list[str]:
 def _newest_of(target: where.Target, script: str) -> str | None:
     """Return the newest run of a script: the last that was started, else the last of those that ran."""
     past = _history(target, {"scriptPath": script, "limit": str(SEARCHED)})
-    flying = (client.ask(target, "GET", "/runs", has="runs"))["runs"]
+    flying = client.ask(target, "GET", "/runs", has="runs")["runs"]
     live = [run for run in flying if run["startedAt"] and _names(script, run["scriptPath"])]
     ran = [*live, *(entry for entry in past if entry.get("startedAt"))]
     newest = max(ran, key=lambda run: (run["startedAt"], run["runId"]), default=None)
@@ -137,7 +137,7 @@ def _newest_of(target: where.Target, script: str) -> str | None:
 
 def _history(target: where.Target, params: dict[str, str]) -> list[Run]:
     asked = params | {"includeRotated": "true"}
-    entries: list[Run] = (client.ask(target, "GET", "/schedules/history", has="entries", params=asked))[
+    entries: list[Run] = client.ask(target, "GET", "/schedules/history", has="entries", params=asked)[
         "entries"
     ]
     return entries

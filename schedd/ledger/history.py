@@ -93,23 +93,11 @@ def read(path: str, query: Query, *, scan_bytes: int = SCAN_BYTES) -> Page:
 
 
 def _open(path: str, held: ExitStack, *, rotated: bool) -> list[_File]:
-    """Open the segments, newest first. A segment only ever moves up, so in this order none is missed.
-
-    One may be met twice, when the files turn over meanwhile; it is taken once.
-    """
-    files: dict[tuple[int, int], _File] = {}
-    highest = max(segment.numbers(path), default=0) + 1 if rotated else 0
-    for number in range(highest + 1):
-        name = f"{path}.{number}" if number else path
-        try:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
+    files: list[_File] = []
+    for name, fd, stat in segment.opened(path, older=rotated):
         held.callback(os.close, fd)
-        stat = os.fstat(fd)
-        file = _File(fd, os.path.basename(name), stat.st_ino, stat.st_size)
-        files.setdefault((stat.st_dev, stat.st_ino), file)
-    return list(files.values())
+        files.append(_File(fd, os.path.basename(name), stat.st_ino, stat.st_size))
+    return files
 
 
 def _continue(files: list[_File], cursor: str, *, rotated: bool) -> list[_File]:

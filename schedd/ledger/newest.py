@@ -33,19 +33,11 @@ _DECODE = msgspec.json.Decoder(Brief).decode
 def read(path: str, *, scan_bytes: int = SCAN_BYTES) -> Iterator[Brief]:
     """Yield the newest fires, the last one first. Blocking. Raises OSError when the disk can't be read."""
     budget = backwards.Budget(scan_bytes)
-    seen: set[tuple[int, int]] = set()
-    for number in range(max(segment.numbers(path), default=0) + 2):
-        if budget.left <= 0:
-            return
+    for _, fd, stat in segment.opened(path):
         try:
-            fd = os.open(f"{path}.{number}" if number else path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            stat = os.fstat(fd)
-            if (stat.st_dev, stat.st_ino) not in seen:
-                seen.add((stat.st_dev, stat.st_ino))
-                yield from _lines(backwards.Backwards(fd, 0, stat.st_size, budget=budget))
+            if budget.left <= 0:
+                return
+            yield from _lines(backwards.Backwards(fd, 0, stat.st_size, budget=budget))
         finally:
             os.close(fd)
 

@@ -18,7 +18,7 @@ number that grows for ever (people know `.1` from logrotate).
 import errno
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -175,6 +175,28 @@ def settle(path: str, disk: Disk) -> None:
     with suppress(FileNotFoundError):
         if os.path.samefile(path, f"{path}.1"):
             disk.unlink(f"{path}.1")
+
+
+def opened(path: str, *, older: bool = True) -> Iterator[tuple[str, int, os.stat_result]]:
+    """Open the segments to read them, newest first: name, descriptor, and how it is. The caller closes.
+
+    A segment only ever moves up, so in this order none is missed. One may be met twice, when the files turn
+    over meanwhile; it is given once. Without `older` only the current one is. Raises OSError.
+    """
+    seen: set[tuple[int, int]] = set()
+    highest = max(numbers(path), default=0) + 1 if older else 0
+    for number in range(highest + 1):
+        name = f"{path}.{number}" if number else path
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        stat = os.fstat(fd)
+        if (stat.st_dev, stat.st_ino) in seen:
+            os.close(fd)
+            continue
+        seen.add((stat.st_dev, stat.st_ino))
+        yield name, fd, stat
 
 
 def numbers(path: str) -> list[int]:

@@ -317,16 +317,10 @@ _DECODE = msgspec.json.Decoder(_Line).decode
 
 
 def _open(path: str, held: ExitStack) -> dict[tuple[int, int], int]:
-    """Open the segments, newest first, each once. One only moves up meanwhile, so none is missed."""
     files: dict[tuple[int, int], int] = {}
-    for number in range(max(segment.numbers(path), default=0) + 2):
-        try:
-            fd = os.open(f"{path}.{number}" if number else path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
+    for _, fd, stat in segment.opened(path):
         held.callback(os.close, fd)
-        stat = os.fstat(fd)
-        files.setdefault((stat.st_dev, stat.st_ino), fd)
+        files[stat.st_dev, stat.st_ino] = fd
     return files
 
 

@@ -318,7 +318,7 @@ function useAbout(script) {
 }
 
 /** The line of a fire as soon as there is one: told by the link, or asked for while that is lost. */
-export function useEnd(runId) {
+function useEnd(runId) {
   const [entry, setEntry] = useState(null);
   useEffect(() => {
     setEntry(null);

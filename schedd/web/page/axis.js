@@ -15,8 +15,8 @@ export const ZOOMS = [
   { id: "7d", label: "7 d", spanMs: 7 * DAY, stepMs: 30 * MINUTE },
   { id: "30d", label: "30 d", spanMs: 30 * DAY, stepMs: 2 * HOUR },
 ];
-export const LEAST_MS = ZOOMS[0].spanMs;
-export const MOST_MS = ZOOMS.at(-1).spanMs;
+const LEAST_MS = ZOOMS[0].spanMs;
+const MOST_MS = ZOOMS.at(-1).spanMs;
 
 const NOW_AT = 0.6; // where in a window that follows the clock "now" is: more has happened than is looked ahead
 const UNITS = [MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY];

@@ -99,7 +99,7 @@ export function Evidence({ entry }) {
 // One short line stands in the row already.
 const hasMore = (error) => Boolean(error) && (error.length > 80 || error.includes("\n"));
 const plainLines = (text) => text.split("\n").map(plain).join("\n");
-export const isToday = (at) => day(new Date(at)) === day(new Date());
+const isToday = (at) => day(new Date(at)) === day(new Date());
 
 export function Journal({ line }) {
   return html`<div class="journal"><code>${line}</code><${Copy} text=${line} label="Copy" /></div>`;
